@@ -1,0 +1,130 @@
+/* base: errors, case files and options, log and progress, random numbers, team. */
+#ifndef WEFT_BASE_H
+#define WEFT_BASE_H
+#include <petscsys.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* ---- start and end ------------------------------------------------------------------------------------------- */
+
+/* Starts PETSc (and MPI), installs Weft's error handler, picks the BLIS kernels of this CPU. Collective on the world. */
+PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help);
+PetscErrorCode WeftFinalize(void);
+
+/* ---- errors of the user -------------------------------------------------------------------------------------- */
+
+/* Error code of a mistake in a case file, option or data file: one message, no stack, non-zero exit. */
+#define WEFT_ERR_USER 200
+
+/* Prints "weft: error: ..." once (rank 0 of comm) and returns WEFT_ERR_USER on every rank. Collective on comm: every rank
+   has seen the same mistake. Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
+PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...);
+
+/* Agrees on a mistake that perhaps one rank alone has seen. Collective on comm. Each rank says whether it failed; when any
+   did, the message of the lowest failing rank is printed once and all ranks return WEFT_ERR_USER, otherwise 0. */
+PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...);
+
+#define WeftCheck(condition, comm, ...)                                                                                        \
+  do {                                                                                                                         \
+    if (PetscUnlikely(!(condition))) return WeftFail(comm, __VA_ARGS__);                                                       \
+  } while (0)
+
+/* ---- options: one registry of every key ---------------------------------------------------------------------- */
+
+/* A key is a row of src/base/keys.h: name without dash, kind, default, unit, help. Reading a key that has no row is an error
+   of the program. The command line wins over the case file, the case file over the default. Not collective, but every rank
+   of the world must see the same. Lists: *count holds the room on entry, the number of values on return. */
+PetscErrorCode WeftGetInt(const char *key, PetscInt *value);
+PetscErrorCode WeftGetReal(const char *key, PetscReal *value);
+PetscErrorCode WeftGetBool(const char *key, PetscBool *value);
+PetscErrorCode WeftGetString(const char *key, char value[], size_t room);
+PetscErrorCode WeftGetEnum(const char *key, PetscInt *value); /* position in the choices of the row */
+PetscErrorCode WeftGetIntList(const char *key, PetscInt values[], PetscInt *count);
+PetscErrorCode WeftGetRealList(const char *key, PetscReal values[], PetscInt *count);
+PetscErrorCode WeftGetStringList(const char *key, char ***values, PetscInt *count); /* free with WeftFreeStringList */
+PetscErrorCode WeftFreeStringList(char ***values, PetscInt count);
+PetscErrorCode WeftHasKey(const char *key, PetscBool *set);
+
+/* Reads a case file (YAML) into the options data base. Collective on the world. `include: other.yaml` (relative to the file)
+   is read first and overridden. Errors name file, line and key. */
+PetscErrorCode WeftCaseLoad(const char *path);
+/* Where a key was set, for messages: "cases/wake/train.yaml:12" or "command line" or "default". */
+const char *WeftKeyOrigin(const char *key);
+/* Fails when a Weft key on the command line or in the case file is unknown, naming the nearest valid one. Collective on the
+   world. Keys of PETSc's objects are checked by WeftCheckUnusedOptions after set-up. */
+PetscErrorCode WeftCheckKeys(void);
+PetscErrorCode WeftCheckUnusedOptions(void);
+/* Prints every key with unit, default and help. Collective on the world. */
+PetscErrorCode WeftPrintKeys(void);
+/* Fails with "<origin>: <key> = <value>: <message>". Collective on comm. */
+PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...);
+
+/* ---- counter-based random numbers ---------------------------------------------------------------------------- */
+
+/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3; SC11). A value depends on
+   (seed, stream, counter) alone, so every layout draws the same. */
+typedef enum {
+  WEFT_STREAM_WEIGHTS = 1,
+  WEFT_STREAM_ORDER   = 2,
+  WEFT_STREAM_TEST    = 3,
+  WEFT_STREAM_NOISE   = 4,
+  WEFT_STREAM_INITIAL = 5
+} WeftStream;
+void   WeftRandomBits(PetscInt64 seed, WeftStream stream, PetscInt64 counter, unsigned bits[4]);
+double WeftRandomUniform(PetscInt64 seed, WeftStream stream, PetscInt64 counter); /* [0, 1), 53 bits */
+double WeftRandomNormal(PetscInt64 seed, WeftStream stream, PetscInt64 counter);
+/* order[0..n) becomes a random permutation of 0..n-1, the same on every rank. */
+void WeftRandomPermutation(PetscInt64 seed, WeftStream stream, PetscInt64 counter, PetscInt n, PetscInt order[]);
+
+/* ---- log, progress, summary ---------------------------------------------------------------------------------- */
+
+/* One line on standard output of world rank 0. Not collective. */
+PetscErrorCode WeftLog(const char *format, ...);
+PetscErrorCode WeftWarn(const char *format, ...);
+
+/* Live line on a terminal, plain lines (at most one every few seconds) in a file: "label  done/total  rate  left  text". */
+typedef struct _n_WeftProgress *WeftProgress;
+PetscErrorCode WeftProgressCreate(const char *label, PetscInt total, WeftProgress *progress);
+PetscErrorCode WeftProgressUpdate(WeftProgress progress, PetscInt done, const char *format, ...);
+PetscErrorCode WeftProgressDestroy(WeftProgress *progress); /* ends the line */
+
+/* A JSON object under construction, written by world rank 0 to a temporary name and renamed. Nested keys by '/'. */
+typedef struct _n_WeftSummary *WeftSummary;
+PetscErrorCode WeftSummaryCreate(const char *verb, WeftSummary *summary); /* fills case, ranks, versions */
+PetscErrorCode WeftSummaryReal(WeftSummary summary, const char *key, double value);
+PetscErrorCode WeftSummaryInt(WeftSummary summary, const char *key, PetscInt64 value);
+PetscErrorCode WeftSummaryString(WeftSummary summary, const char *key, const char *value);
+PetscErrorCode WeftSummaryRealList(WeftSummary summary, const char *key, PetscInt n, const double values[]);
+PetscErrorCode WeftSummaryWrite(WeftSummary summary, const char *path); /* collective on the world; adds the wall time */
+PetscErrorCode WeftSummaryDestroy(WeftSummary *summary);
+
+/* Output folder of this run: -output, default output/<case>/<verb>; made if missing. Collective on the world. */
+PetscErrorCode WeftOutputFolder(const char *verb, char path[], size_t room);
+/* Name of the loaded case: the folder of the case file. */
+const char *WeftCaseName(void);
+
+/* ---- team: replicas x space ---------------------------------------------------------------------------------- */
+
+/* The world laid out as replicas x space: rank = replica * space_size + space_rank. Ranks of one replica share a domain;
+   replicas step different samples. */
+typedef struct {
+  MPI_Comm world, space;
+  PetscInt replicas, replica;     /* number of replicas, mine */
+  PetscInt space_size, space_rank; /* ranks that share my domain, my place */
+} WeftTeamInfo;
+typedef struct _n_WeftTeam *WeftTeam;
+
+/* Splits the world. replicas = 0: chosen so that the samples of a batch spread evenly with the fewest ranks per domain
+   (-team_replicas overrides). Collective on the world. */
+PetscErrorCode WeftTeamCreate(PetscInt batch, PetscInt replicas, WeftTeam *team);
+PetscErrorCode WeftTeamGetInfo(WeftTeam team, WeftTeamInfo *info);
+/* Samples [*first, *first + *count) of a batch are stepped by my replica; the counts of two replicas differ by at most 1. */
+PetscErrorCode WeftTeamShare(WeftTeam team, PetscInt batch, PetscInt *first, PetscInt *count);
+PetscErrorCode WeftTeamDestroy(WeftTeam *team);
+
+#if defined(__cplusplus)
+}
+#endif
+#endif

@@ -1,0 +1,4 @@
+#ifndef WEFT_IO_H
+#define WEFT_IO_H
+#include <weft/op.h>
+#endif

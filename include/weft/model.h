@@ -1,0 +1,4 @@
+#ifndef WEFT_MODEL_H
+#define WEFT_MODEL_H
+#include <weft/op.h>
+#endif

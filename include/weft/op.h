@@ -1,0 +1,113 @@
+/* op: the operator contract, and programs (fixed lists of operator calls on named slots). */
+#ifndef WEFT_OP_H
+#define WEFT_OP_H
+#include <petscmat.h>
+#include <weft/grid.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+#define WEFT_OP_MAX 12 /* inputs or outputs of an operator */
+
+typedef struct _n_WeftOp *WeftOp;
+typedef struct _n_WeftRecord *WeftRecord; /* what an operator keeps between apply and adjoint, beyond inputs and outputs */
+
+/* y = F(x). The three maps stand side by side; none may be NULL.
+   apply    y := F(x)                     overwrites; fills record if it is not NULL
+   tangent  dy := F'(x) dx                overwrites; dx[i] == NULL means zero
+   adjoint  x_bar += F'(x)^T y_bar        accumulates; x_bar[i] == NULL means not wanted; y_bar[i] is never NULL
+   Each makes the exchange of halos that it needs (WeftStateHalo). Collective on the space communicator. Ghosts of x may be
+   refilled; values of x and y_bar stay. In tangent and adjoint x (if needs has INPUTS) and y (if needs has OUTPUTS) are the
+   states of the apply, otherwise they may be anything and must not be read. */
+enum { WEFT_NEEDS_NOTHING = 0, WEFT_NEEDS_INPUTS = 1, WEFT_NEEDS_OUTPUTS = 2 };
+typedef struct {
+  PetscErrorCode (*apply)(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record);
+  PetscErrorCode (*tangent)(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[]);
+  PetscErrorCode (*adjoint)(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[]);
+  PetscErrorCode (*destroy)(void *context); /* may be NULL */
+  /* Optional: the branch that each value took (cell of a lookup, sign of a ReLU), for tests at kinks. *branches is
+     PetscMalloc1'ed, *count local. */
+  PetscErrorCode (*branches)(WeftOp op, const WeftState x[], PetscInt *count, PetscInt **branches);
+} WeftOpMaps;
+
+/* needs: what tangent and adjoint read. Takes ownership of context. Spaces are referenced. Fails if a map is NULL. */
+PetscErrorCode WeftOpCreate(const char *name, const WeftOpMaps *maps, void *context, int needs, PetscInt inputs, const WeftSpace in[], PetscInt outputs, const WeftSpace out[], WeftOp *op);
+PetscErrorCode WeftOpReference(WeftOp op);
+PetscErrorCode WeftOpDestroy(WeftOp *op);
+void          *WeftOpContext(WeftOp op);
+const char    *WeftOpName(WeftOp op);
+int            WeftOpNeeds(WeftOp op);
+PetscInt       WeftOpInputs(WeftOp op);
+PetscInt       WeftOpOutputs(WeftOp op);
+WeftSpace      WeftOpInSpace(WeftOp op, PetscInt input);
+WeftSpace      WeftOpOutSpace(WeftOp op, PetscInt output);
+
+/* Call through these: they check spaces (debug builds) and time the operator as a PETSc event of its name. */
+PetscErrorCode WeftOpApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record);
+PetscErrorCode WeftOpTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[]);
+PetscErrorCode WeftOpAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[]);
+PetscErrorCode WeftOpBranches(WeftOp op, const WeftState x[], PetscInt *count, PetscInt **branches);
+
+/* ---- record -------------------------------------------------------------------------------------------------- */
+
+/* An operator that keeps a private record declares its states before first use. */
+PetscErrorCode WeftOpSetRecord(WeftOp op, PetscInt states, const WeftSpace spaces[]);
+PetscErrorCode WeftRecordCreate(WeftOp op, WeftRecord *record);
+PetscErrorCode WeftRecordDestroy(WeftRecord *record);
+WeftState      WeftRecordState(WeftRecord record, PetscInt i);
+size_t         WeftOpRecordBytes(WeftOp op);
+
+/* ---- program ------------------------------------------------------------------------------------------------- */
+
+/* A program is built slot by slot, then frozen into an operator:
+     WeftProgramCreate(comm, &program)
+     WeftProgramInput(program, "velocity", space, &v)              in the order of the operator's inputs
+     WeftProgramCall(program, diffuse, (int[]){v, nu}, (int[]){w})  w: fresh slots are made by the call
+     WeftProgramOutput(program, w)                                  in the order of the operator's outputs
+     WeftProgramFinish(&program, "step", &op)
+   A slot is written once (by an input or one call) and may be read often. The operator's record is exactly the slots and
+   records that its calls' adjoints need; its adjoint is the list backwards. */
+typedef struct _n_WeftProgram *WeftProgram;
+PetscErrorCode WeftProgramCreate(MPI_Comm comm, WeftProgram *program);
+PetscErrorCode WeftProgramInput(WeftProgram program, const char *name, WeftSpace space, PetscInt *slot);
+/* Part [offset, offset + count) of a NUMBERS input (weights of one layer). */
+PetscErrorCode WeftProgramView(WeftProgram program, PetscInt numbers, PetscInt offset, PetscInt count, PetscInt *slot);
+/* References op. out[]: on return the slots that hold its outputs. */
+PetscErrorCode WeftProgramCall(WeftProgram program, WeftOp op, const PetscInt in[], PetscInt out[]);
+PetscErrorCode WeftProgramOutput(WeftProgram program, PetscInt slot);
+PetscErrorCode WeftProgramFinish(WeftProgram *program, const char *name, WeftOp *op);
+/* Calls of a program operator, for reports. */
+PetscErrorCode WeftProgramCalls(WeftOp op, PetscInt *calls, const WeftOp **ops);
+
+/* ---- matrix -------------------------------------------------------------------------------------------------- */
+
+/* F'(x) at a state as a PETSc shell matrix from input `input` to output `output`: MatMult = tangent, MatMultTranspose =
+   adjoint. Vectors hold the unknowns (WeftStateToVec). Collective. */
+PetscErrorCode WeftOpCreateMat(WeftOp op, const WeftState x[], PetscInt input, PetscInt output, Mat *mat);
+/* Unknowns (or, on rank 0, numbers) of a state as a Vec: fields, then samples, then owned values in storage order. */
+PetscErrorCode WeftStateCreateVec(WeftSpace space, Vec *vec);
+PetscErrorCode WeftStateToVec(WeftState state, Vec vec);
+PetscErrorCode WeftStateFromVec(Vec vec, WeftState state);
+
+/* ---- registry: every operator has its row, and the contract test goes through the rows ------------------------ */
+
+/* An instance for the contract test: the operator, and how to draw generic inputs (offset + amplitude * uniform(-1, 1)). */
+typedef struct {
+  WeftOp    op;
+  PetscReal offset[WEFT_OP_MAX], amplitude[WEFT_OP_MAX];
+} WeftOpExample;
+typedef struct {
+  const char *name;
+  int         dims;     /* bit d-1: works in d dimensions */
+  int         sides;    /* bit of each WeftSide that it claims */
+  int         variants; /* number of variants of the example */
+  PetscErrorCode (*example)(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example);
+} WeftOpRow;
+#define WEFT_ALL_DIMS 7
+#define WEFT_ALL_SIDES 31
+
+#if defined(__cplusplus)
+}
+#endif
+#endif
