@@ -1,0 +1,178 @@
+/* The one halo exchange: every array of the given states in one message per neighbour, then the side rules. */
+#include "grid/impl.h"
+
+static PetscInt64 messages_sent, bytes_sent;
+
+PetscErrorCode WeftHaloCount(PetscInt64 *messages, PetscInt64 *bytes)
+{
+  PetscFunctionBegin;
+  *messages = messages_sent;
+  *bytes    = bytes_sent;
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  PetscInt lo[3], hi[3];
+} Box;
+
+/* What I send towards direction d, or (ghosts) what I receive from there. Across the other axes both ends own the same range. */
+static Box BoxOf(const WeftLayout *l, WeftLocation location, const signed char d[3], PetscInt width, PetscBool ghosts)
+{
+  Box box;
+  WeftLayoutOwned(l, location, box.lo, box.hi);
+  for (PetscInt a = 0; a < 3; a++) {
+    const PetscInt start = l->start[a], end = start + l->count[a];
+    if (d[a] < 0) {
+      box.lo[a] = ghosts ? start - width : start;
+      box.hi[a] = box.lo[a] + width;
+    } else if (d[a] > 0) {
+      box.lo[a] = ghosts ? end : end - width;
+      box.hi[a] = box.lo[a] + width;
+    }
+  }
+  return box;
+}
+
+static size_t BoxPoints(const Box *box) { return (size_t)(box->hi[0] - box->lo[0]) * (size_t)(box->hi[1] - box->lo[1]) * (size_t)(box->hi[2] - box->lo[2]); }
+
+static char *Row(const WeftLayout *l, const WeftArray *a, PetscInt i, PetscInt j, PetscInt k)
+{
+  return a->base + a->point * (size_t)(a->origin + (i - l->start[0]) * a->stride[0] + (j - l->start[1]) * a->stride[1] + (k - l->start[2]) * a->stride[2]);
+}
+
+static char *Pack(const WeftLayout *l, const WeftArray *a, const Box *box, char *buffer)
+{
+  const size_t bytes = (size_t)(box->hi[0] - box->lo[0]) * a->point;
+  for (PetscInt k = box->lo[2]; k < box->hi[2]; k++)
+    for (PetscInt j = box->lo[1]; j < box->hi[1]; j++, buffer += bytes) memcpy(buffer, Row(l, a, box->lo[0], j, k), bytes);
+  return buffer;
+}
+
+static const char *Unpack(const WeftLayout *l, const WeftArray *a, const Box *box, const char *buffer)
+{
+  const size_t bytes = (size_t)(box->hi[0] - box->lo[0]) * a->point;
+  for (PetscInt k = box->lo[2]; k < box->hi[2]; k++)
+    for (PetscInt j = box->lo[1]; j < box->hi[1]; j++, buffer += bytes) memcpy(Row(l, a, box->lo[0], j, k), buffer, bytes);
+  return buffer;
+}
+
+/* Bytes of the message to a neighbour, and buffers that hold it; they grow in the first steps and then stay. */
+static PetscErrorCode Buffers(WeftGrid grid, PetscInt n, PetscInt states, const WeftState state[], PetscInt width, size_t *bytes)
+{
+  const WeftNeighbour *neighbour = &grid->neighbour[n];
+
+  PetscFunctionBegin;
+  *bytes = 0;
+  for (PetscInt d = 0; d < neighbour->directions; d++) {
+    for (PetscInt s = 0; s < states; s++) {
+      for (PetscInt i = 0; i < WeftStateArrays(state[s]); i++) {
+        const WeftArray array = WeftStateArray(state[s], i);
+        const Box       box   = BoxOf(&grid->layout, array.location, neighbour->direction[d], width, PETSC_FALSE);
+        *bytes += BoxPoints(&box) * array.point;
+      }
+    }
+  }
+  PetscCheck(*bytes <= PETSC_MPI_INT_MAX, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "a halo message of %zu bytes is more than MPI takes", *bytes);
+  if (*bytes > grid->room[n]) {
+    PetscCall(PetscFree(grid->send[n]));
+    PetscCall(PetscFree(grid->receive[n]));
+    PetscCall(PetscMalloc1(*bytes, &grid->send[n]));
+    PetscCall(PetscMalloc1(*bytes, &grid->receive[n]));
+    grid->room[n] = *bytes;
+  }
+  PetscFunctionReturn(0);
+}
+
+static void PackAll(WeftGrid grid, PetscInt n, PetscInt states, const WeftState state[], PetscInt width)
+{
+  char *to = grid->send[n];
+  for (PetscInt d = 0; d < grid->neighbour[n].directions; d++) {
+    for (PetscInt s = 0; s < states; s++) {
+      for (PetscInt i = 0; i < WeftStateArrays(state[s]); i++) {
+        const WeftArray array = WeftStateArray(state[s], i);
+        const Box       box   = BoxOf(&grid->layout, array.location, grid->neighbour[n].direction[d], width, PETSC_FALSE);
+        to                    = Pack(&grid->layout, &array, &box, to);
+      }
+    }
+  }
+}
+
+/* The sender went through its directions in lexicographic order; they are mine, negated, from the last to the first. */
+static void UnpackAll(WeftGrid grid, PetscInt n, PetscInt states, const WeftState state[], PetscInt width, const char *from)
+{
+  for (PetscInt d = grid->neighbour[n].directions - 1; d >= 0; d--) {
+    for (PetscInt s = 0; s < states; s++) {
+      for (PetscInt i = 0; i < WeftStateArrays(state[s]); i++) {
+        const WeftArray array = WeftStateArray(state[s], i);
+        const Box       box   = BoxOf(&grid->layout, array.location, grid->neighbour[n].direction[d], width, PETSC_TRUE);
+        from                  = Unpack(&grid->layout, &array, &box, from);
+      }
+    }
+  }
+}
+
+static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
+{
+  MPI_Request requests[52];
+  PetscMPIInt rank, pending = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
+  for (PetscInt n = 0; n < grid->neighbours; n++) {
+    const PetscMPIInt other = grid->neighbour[n].rank;
+    size_t            bytes;
+    PetscCall(Buffers(grid, n, states, state, width, &bytes));
+    PackAll(grid, n, states, state, width);
+    if (other == rank) continue;
+    PetscCallMPI(MPI_Irecv(grid->receive[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
+    PetscCallMPI(MPI_Isend(grid->send[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
+    messages_sent++;
+    bytes_sent += (PetscInt64)bytes;
+  }
+  for (PetscInt n = 0; n < grid->neighbours; n++)
+    if (grid->neighbour[n].rank == rank) UnpackAll(grid, n, states, state, width, grid->send[n]);
+  PetscCallMPI(MPI_Waitall(pending, requests, MPI_STATUSES_IGNORE));
+  for (PetscInt n = 0; n < grid->neighbours; n++)
+    if (grid->neighbour[n].rank != rank) UnpackAll(grid, n, states, state, width, grid->receive[n]);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+{
+  PetscBool filled = PETSC_TRUE;
+  WeftGrid  grid;
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < n; s++)
+    if (states[s]->ghost_width < width || states[s]->ghost != ghost) filled = PETSC_FALSE;
+  if (filled || width == 0) PetscFunctionReturn(0);
+  grid = states[0]->space->info.grid;
+  for (PetscInt s = 0; s < n; s++) {
+    const WeftSpaceInfo *info = &states[s]->space->info;
+    PetscCheck(info->grid == grid, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "states of several grids in one exchange");
+    PetscCheck(width <= (info->kind == WEFT_PLANES ? grid->layout.halo[0] : info->width), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " ghost layers asked for, more than there are", width);
+  }
+  PetscCall(Exchange(grid, n, states, width));
+  for (PetscInt s = 0; s < n; s++) {
+    for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
+      const WeftArray array = WeftStateArray(states[s], i);
+      WeftSideFill(&grid->layout, &array, states[s]->space->info.single, width, ghost);
+    }
+    states[s]->ghost_width = width;
+    states[s]->ghost       = ghost;
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStateHalo(WeftState state, PetscInt width, WeftGhost ghost) { return WeftStatesHalo(1, &state, width, ghost); }
+
+PetscErrorCode WeftStateFold(WeftState state, PetscInt width, WeftGhost ghost)
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < WeftStateArrays(state); i++) {
+    const WeftArray array = WeftStateArray(state, i);
+    WeftSideFold(&state->space->info.grid->layout, &array, state->space->info.single, width, ghost);
+  }
+  state->ghost_width = 0;
+  PetscFunctionReturn(0);
+}

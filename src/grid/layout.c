@@ -1,0 +1,45 @@
+/* Index ranges of a layout. */
+#include "grid/impl.h"
+
+void WeftLayoutUnknowns(const WeftLayout *l, WeftLocation location, PetscInt lo[3], PetscInt hi[3])
+{
+  for (PetscInt a = 0; a < 3; a++) {
+    lo[a] = 0;
+    hi[a] = l->cells[a];
+    if ((PetscInt)location != a || l->side[a][0] == WEFT_SIDE_PERIODIC) continue;
+    if (l->side[a][0] != WEFT_SIDE_OPEN) lo[a] = 1;
+    if (l->side[a][1] == WEFT_SIDE_OPEN) hi[a] = l->cells[a] + 1;
+  }
+}
+
+void WeftLayoutOwned(const WeftLayout *l, WeftLocation location, PetscInt lo[3], PetscInt hi[3])
+{
+  WeftLayoutUnknowns(l, location, lo, hi);
+  for (PetscInt a = 0; a < 3; a++) {
+    const PetscInt end = l->start[a] + l->count[a];
+    lo[a] = PetscMax(lo[a], l->start[a]);
+    if (end < l->cells[a]) hi[a] = end;
+  }
+}
+
+void WeftLayoutGather(const WeftLayout *l, WeftLocation location, PetscInt width, PetscInt lo[3], PetscInt hi[3])
+{
+  WeftLayoutOwned(l, location, lo, hi);
+  for (PetscInt a = 0; a < l->dim; a++) {
+    if (l->side[a][0] == WEFT_SIDE_PERIODIC) continue;
+    if (l->start[a] == 0) lo[a] -= width;
+    if (l->start[a] + l->count[a] == l->cells[a]) hi[a] += width;
+  }
+}
+
+void WeftExtended(const WeftLayout *l, WeftLocation location, PetscInt axis, PetscInt width, PetscInt *lo, PetscInt *hi)
+{
+  PetscInt        all_lo[3], all_hi[3];
+  const PetscBool sided = l->side[axis][0] != WEFT_SIDE_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+  const PetscInt  end   = l->start[axis] + l->count[axis];
+
+  if (axis >= l->dim) width = 0;
+  WeftLayoutUnknowns(l, location, all_lo, all_hi);
+  *lo = (sided && l->start[axis] == 0 ? all_lo[axis] : l->start[axis]) - width;
+  *hi = (sided && end == l->cells[axis] ? all_hi[axis] : end) + width;
+}
