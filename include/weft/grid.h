@@ -77,6 +77,14 @@ static inline PetscInt WeftLayoutIndex(const WeftLayout *l, PetscInt i, PetscInt
   return l->origin + (i - l->start[0]) * l->stride[0] + (j - l->start[1]) * l->stride[1] + (k - l->start[2]) * l->stride[2];
 }
 
+/* ---- faults that one rank alone sees -------------------------------------------------------------------------- */
+
+/* Notes a mistake that a kernel met (a departure point outside the halo); the first note of a rank stays. Not collective. */
+PetscErrorCode WeftGridNote(WeftGrid grid, const char *format, ...);
+/* Agrees on the notes of all ranks: with any, the message of the lowest rank is printed and all return WEFT_ERR_USER (the
+   notes are cleared). One reduction; a rollout calls it at the end of a phase. Collective on the grid's communicator. */
+PetscErrorCode WeftGridAgree(WeftGrid grid);
+
 /* ---- spaces and states --------------------------------------------------------------------------------------- */
 
 /* What a slot holds. Three kinds:

@@ -1,4 +1,86 @@
+/* io: HDF5 series of fields with XDMF, datasets, named arrays (weights, gradients, checkpoints), pictures. The only HDF5 caller.
+   Every file is written under a temporary name, flushed, and renamed when complete; chunks carry fletcher32 checksums. Errors
+   (missing, truncated, foreign file, other grid) name the file and the mend, on all ranks. */
 #ifndef WEFT_IO_H
 #define WEFT_IO_H
 #include <weft/op.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* ---- series: the fields of one run over time ------------------------------------------------------------------- */
+
+/* <path>.h5 and <path>.xmf. Each field is /<name>, [frame][z][y][x] (axes that are there; global unknowns of its location, x
+   fastest), /time [frame]; attributes: cells, lower, upper, sides, location, units, case, version. XDMF shows every field at
+   cells, faces averaged (/cell/<name>). */
+typedef struct _n_WeftSeries *WeftSeries;
+PetscErrorCode WeftSeriesCreate(WeftGrid grid, const char *path, WeftSeries *series);
+/* Appends a frame: fields of all states, of one sample; the same states at every frame. Collective on the grid. */
+PetscErrorCode WeftSeriesWrite(WeftSeries series, PetscReal time, PetscInt states, const WeftState state[], PetscInt sample);
+PetscErrorCode WeftSeriesDestroy(WeftSeries *series); /* completes and renames */
+/* Reads frame (-1: the last) of every field of the state, by name, into a sample (-1: all samples). Fields need the unknowns
+   of the grid; ranks may differ from those that wrote. */
+PetscErrorCode WeftFieldsRead(const char *path, PetscInt frame, WeftState state, PetscInt sample);
+
+/* ---- dataset: many simulations, for training -------------------------------------------------------------------- */
+
+/* One HDF5 in the layout of "The Well": /t0_fields/<scalar> and, per staggered component, /t0_fields/<velocity_x>:
+   [simulation][frame][z][y][x]; /scalars/<name> [simulation]; /dimensions/time,x,y,z; /boundary_conditions; attributes n_trajectories,
+   grid, case, version, complete. */
+typedef struct _n_WeftDataFile *WeftDataFile;
+typedef struct {
+  PetscInt simulations, frames, numbers;
+  char     number[8][32]; /* names of the per-simulation numbers, as "viscosity", "reynolds" */
+} WeftDataInfo;
+PetscErrorCode WeftDataCreate(WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *file);
+/* Collective on all ranks that opened: replicas write different simulations (mine: -1 when this replica has none to write). */
+PetscErrorCode WeftDataWrite(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
+PetscErrorCode WeftDataWriteNumbers(WeftDataFile file, PetscInt simulation, const PetscReal numbers[]);
+/* Opens for reading into states of `fields` (grid of the reader: other rank counts are fine; another box is an error). */
+PetscErrorCode WeftDataOpen(WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *file);
+PetscErrorCode WeftDataRead(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
+PetscErrorCode WeftDataReadNumbers(WeftDataFile file, PetscInt simulation, PetscReal numbers[]);
+PetscErrorCode WeftDataDestroy(WeftDataFile *file); /* a written file is completed and renamed */
+
+/* ---- arrays: small named arrays, the same on every rank (weights, optimiser state, gradients) --------------------- */
+
+typedef struct _n_WeftArrays *WeftArrays; /* in memory until written; every array and attribute by path, as "/weights" */
+PetscErrorCode WeftArraysCreate(WeftArrays *arrays);
+PetscErrorCode WeftArraysSet(WeftArrays arrays, const char *name, PetscInt rank, const PetscInt shape[], const double values[]);
+PetscErrorCode WeftArraysSetString(WeftArrays arrays, const char *name, const char *text); /* attribute of the root */
+PetscErrorCode WeftArraysGet(WeftArrays arrays, const char *name, PetscInt *count, const double **values); /* NULL: not there */
+PetscErrorCode WeftArraysGetString(WeftArrays arrays, const char *name, const char **text);
+PetscErrorCode WeftArraysWrite(WeftArrays arrays, const char *path); /* rank 0 writes, all learn of errors; whole-file checksum. Collective on the world */
+PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays);
+PetscErrorCode WeftArraysDestroy(WeftArrays *arrays);
+/* Fields of a state in global natural order as one array on every rank of the space communicator (small grids). */
+PetscErrorCode WeftStateGather(WeftState state, PetscInt field, PetscInt sample, PetscInt shape[3], double **values);
+
+/* Named arrays as safetensors (JSON header, float32), rank 0. */
+PetscErrorCode WeftArraysWriteSafetensors(WeftArrays arrays, const char *path);
+
+/* ---- pictures ------------------------------------------------------------------------------------------------------ */
+
+/* A PNG of panels side by side, each a 2D cell field (gathered, [rows][columns], row 0 at the bottom) in a colour map with its own
+   or a shared range, a title above (built-in bitmap font). Rank 0 of the world writes. */
+typedef struct {
+  const char   *title;
+  PetscInt      rows, columns;
+  const double *values;
+  double        lower, upper; /* equal: range of the values */
+  PetscBool     diverging;    /* blue-white-red around 0, else a sequential map */
+} WeftPanel;
+PetscErrorCode WeftPictureWrite(const char *path, PetscInt panels, const WeftPanel panel[], PetscInt per_row, PetscInt pixels_per_cell);
+/* Lines over x: for loss curves and errors over steps; y on a log axis if asked. */
+typedef struct {
+  const char   *label;
+  PetscInt      n;
+  const double *x, *y;
+} WeftLine;
+PetscErrorCode WeftPlotWrite(const char *path, const char *title, const char *x_label, const char *y_label, PetscBool log_y, PetscInt lines, const WeftLine line[]);
+
+#if defined(__cplusplus)
+}
+#endif
 #endif

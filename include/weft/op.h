@@ -80,6 +80,41 @@ PetscErrorCode WeftProgramFinish(WeftProgram *program, const char *name, WeftOp 
 /* Calls of a program operator, for reports. */
 PetscErrorCode WeftProgramCalls(WeftOp op, PetscInt *calls, const WeftOp **ops);
 
+/* ---- operators of src/op, one file each ----------------------------------------------------------------------- */
+
+/* Explicit advection over one step dt of every field by a staggered velocity. Inputs: fields (PLANES, cells or faces),
+   velocity (WeftSpaceCreateVelocity). Self-advection: the same slot twice. A departure point is the place minus
+   dt * velocity there (mean of the faces around), one Euler backtrace; values by (multi)linear interpolation, in index
+   space. MacCormack (Selle, Fedkiw, Kim, Liu, Rossignac 2008): forward and backward lookup, half the error added, clamped
+   to the values around the departure point. A point that leaves the halo: WeftGridNote with the Courant number. */
+typedef enum { WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_MACCORMACK } WeftAdvectScheme;
+PetscErrorCode WeftOpCreateAdvect(WeftSpace fields, WeftSpace velocity, WeftAdvectScheme scheme, PetscReal dt, WeftOp *op);
+/* y = x + dt viscosity Laplacian(x), every field. Inputs: fields, viscosity (NUMBERS per sample, 1). */
+PetscErrorCode WeftOpCreateDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op);
+/* y = factor x + offset value by value; factor, offset: states of the same fields, batch 1 (the same for all samples) or the
+   batch of x; copied; NULL: 1 and 0. Masks, prescribed regions, constant forces. */
+PetscErrorCode WeftOpCreateAffine(WeftSpace space, WeftState factor, WeftState offset, WeftOp *op);
+/* y = sum of coefficient_i x_i. Inputs: `terms` states of one space. */
+PetscErrorCode WeftOpCreateSum(WeftSpace space, PetscInt terms, const PetscReal coefficients[], WeftOp *op);
+/* y = x + strength shape. Inputs: x, strength (NUMBERS per sample, 1). shape as in Affine. Inflow of a marker. */
+PetscErrorCode WeftOpCreateInflow(WeftSpace space, WeftState shape, WeftOp *op);
+/* velocity -> its divergence at cells (one cell field); a cell field -> its gradient at faces (unknowns only; beyond an open
+   side the cell value is 0, beyond closed ones there is no unknown). gradient = -divergence^T on unknowns. */
+PetscErrorCode WeftOpCreateDivergence(WeftSpace velocity, WeftSpace cells, WeftOp *op);
+PetscErrorCode WeftOpCreateGradient(WeftSpace cells, WeftSpace velocity, WeftOp *op);
+/* velocity -> dim cell fields (mean of the two faces), and back (mean of the two cells; ghosts by COPY). */
+PetscErrorCode WeftOpCreateFacesToCells(WeftSpace velocity, WeftSpace cells, WeftOp *op);
+PetscErrorCode WeftOpCreateCellsToFaces(WeftSpace cells, WeftSpace velocity, WeftOp *op);
+/* y = velocity + dt strength * (scalar at the face). Inputs: velocity, scalar (one cell field), strength (NUMBERS per sample,
+   dim). */
+PetscErrorCode WeftOpCreateBuoyancy(WeftSpace velocity, WeftSpace scalar, PetscReal dt, WeftOp *op);
+/* Fields of a fine grid -> the same fields on a coarse grid over the same box, whole ratio per axis, ownership aligned (fine
+   granularity = ratio x coarse granularity): cells by the mean of their children, faces by the mean of the children of the
+   face. */
+PetscErrorCode WeftOpCreateRestrict(WeftSpace fine, WeftSpace coarse, WeftOp *op);
+/* (state, target) -> per sample 0.5 sum over unknowns of (state - target)^2, this rank's part (NUMBERS per sample, 1). */
+PetscErrorCode WeftOpCreateSquaredError(WeftSpace space, WeftOp *op);
+
 /* ---- matrix -------------------------------------------------------------------------------------------------- */
 
 /* F'(x) at a state as a PETSc shell matrix from input `input` to output `output`: MatMult = tangent, MatMultTranspose =

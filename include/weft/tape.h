@@ -1,4 +1,51 @@
+/* tape: rollouts of a step operator, and their reverse and tangent sweeps. Knows only (step, state, record). */
 #ifndef WEFT_TAPE_H
 #define WEFT_TAPE_H
 #include <weft/op.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* How far back a gradient reaches. FULL: through all steps; TRUNCATED: cut every `window` steps; ONE_STEP: cut at every step.
+   (no-solver-gradient is a property of the model's step, not of the tape.) */
+typedef enum { WEFT_REACH_FULL, WEFT_REACH_TRUNCATED, WEFT_REACH_ONE_STEP, WEFT_REACH_NO_SOLVER_GRADIENT } WeftReach;
+extern const char *const WeftReaches[]; /* "full", "truncated", "one-step", "no-solver-gradient" */
+
+typedef struct {
+  WeftOp     step;    /* inputs: `states` states, then constants (numbers, weights); the first outputs: the states */
+  PetscInt   states;
+  WeftOp     loss;    /* (states..., target) -> NUMBERS per sample, 1 (this rank's part); NULL: no loss */
+  PetscInt   length;  /* steps N */
+  WeftReach  reach;
+  PetscInt   window;
+  size_t     memory;  /* budget in bytes per rank for the tape; 0: none */
+} WeftRolloutOptions;
+PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options); /* -unroll_reach, -unroll_window, -tape_memory; the rest stays */
+
+/* A schedule decides which states and records are kept. Store-all is the first row; others plug in here. */
+typedef struct _n_WeftRollout *WeftRollout;
+/* Collective on the space communicator. Fails with the figures when store-all exceeds the budget. */
+PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout *rollout);
+PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout);
+/* Predicted bytes of the tape on this rank, and what it took. */
+PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t *measured);
+
+/* Plays N steps from inputs[] (all inputs of the step; states first; they stay) and records. targets[n] is compared after step
+   n (targets[0 .. N-1]; NULL without a loss; targets[n] == NULL: no loss at that step). losses[sample] (may be NULL): sum over
+   steps, this rank's part. final[] (states; may be NULL). Agrees on faults and non-finite values at the end: the message names the
+   step and the operator. Collective on the space communicator. */
+PetscErrorCode WeftRolloutForward(WeftRollout rollout, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[]);
+/* Reverse of the last Forward: inputs_bar[i] += (d sum of losses / d inputs[i]) (NULL: not wanted; NUMBERS: this rank's part),
+   plus the transposed effect of final_bar[] (adjoint of the final states; NULL: zero). */
+PetscErrorCode WeftRolloutReverse(WeftRollout rollout, const WeftState final_bar[], const WeftState inputs_bar[]);
+/* Tangent along the last Forward: dinputs[] (NULL: zero) -> dlosses (sum over steps and samples, this rank's part) and dfinal[]
+   (may be NULL). */
+PetscErrorCode WeftRolloutTangent(WeftRollout rollout, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[]);
+/* Norms over the space communicator of the adjoint state at each step of the last Reverse, [N + 1]. */
+PetscErrorCode WeftRolloutAdjointNorms(WeftRollout rollout, const PetscReal **norms);
+
+#if defined(__cplusplus)
+}
+#endif
 #endif
