@@ -1,4 +1,4 @@
-# The packages that Weft stands on, as one interface target.
+# The packages that Weft stands on: those in its public headers, and those inside the library alone.
 find_package(PkgConfig REQUIRED)
 find_package(MPI REQUIRED COMPONENTS C)
 if(DEFINED ENV{PETSC_DIR}) # a PETSc of one's own goes before the system's
@@ -18,7 +18,8 @@ find_library(BLIS_LIBRARY NAMES libblis.a PATH_SUFFIXES blis-serial blis REQUIRE
 find_path(BLIS_INCLUDE_DIR NAMES blis/blis.h blis.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
 find_package(Threads REQUIRED)
 add_library(weft_packages INTERFACE)
-target_link_libraries(weft_packages INTERFACE PkgConfig::PETSC MPI::MPI_C ${HDF5_C_LIBRARIES} PkgConfig::FFTW PkgConfig::YAML PkgConfig::PNG
-                                              ${BLIS_LIBRARY} Threads::Threads m)
-target_link_options(weft_packages INTERFACE -Wl,--exclude-libs,libblis.a)
-target_include_directories(weft_packages INTERFACE ${HDF5_C_INCLUDE_DIRS} ${BLIS_INCLUDE_DIR})
+target_link_libraries(weft_packages INTERFACE PkgConfig::PETSC MPI::MPI_C m)
+add_library(weft_packages_inside INTERFACE)
+target_link_libraries(weft_packages_inside INTERFACE ${HDF5_C_LIBRARIES} PkgConfig::FFTW PkgConfig::YAML PkgConfig::PNG ${BLIS_LIBRARY} Threads::Threads)
+target_link_options(weft_packages_inside INTERFACE -Wl,--exclude-libs,libblis.a)
+target_include_directories(weft_packages_inside INTERFACE ${HDF5_C_INCLUDE_DIRS} ${BLIS_INCLUDE_DIR})
