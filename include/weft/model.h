@@ -17,8 +17,8 @@ PetscErrorCode WeftObstacleFromKeys(WeftGrid grid, WeftState *open, WeftState *f
 
 /* ---- expressions ---------------------------------------------------------------------------------------------- */
 
-/* Arithmetic in x, y, z, pi and named numbers: + - * / ^ ( ), sin cos tan exp log sqrt abs min max step, comparisons (1 or 0).
-   For initial states, forces, regions in case files. Errors name the place in the text. */
+/* Arithmetic in x, y, z and pi: + - * / ^ ( ), sin cos tan tanh exp log sqrt abs min max, step (1 above 0, else 0), comparisons
+   < <= > >= == != (1 or 0). For initial states, forces and regions in case files. Errors name the key and the place in the text. */
 typedef struct _n_WeftExpression *WeftExpression;
 PetscErrorCode WeftExpressionCreate(const char *key, const char *text, WeftExpression *expression);
 PetscErrorCode WeftExpressionDestroy(WeftExpression *expression);
@@ -30,30 +30,57 @@ PetscErrorCode WeftExpressionFill(WeftExpression expression, WeftState state, Pe
 
 /* Incompressible flow, 1D-3D. One time step is the list -model_steps of the case file, one operator each, in order:
      diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   prescribe   obstacle   project   correct
-   State: velocity, and smoke (one cell field) if any step names it. Numbers, per sample: viscosity (1), buoyancy (dim), inflow
-   strength (1), features (what the correction is told; 1). */
+   States: velocity, and smoke (one cell field) if a step names it (diffuse, advect, inflow, buoyancy). Numbers, per sample, of
+   the steps that are there: viscosity (1), diffusivity of smoke (1), buoyancy (dim), inflow per step (1), features (what the
+   correction is told; 1: the Reynolds number). */
 typedef struct _n_WeftModel *WeftModel;
 typedef struct {
-  PetscReal   dt;
-  PetscInt    steps;
-  char      **step;
+  PetscReal        dt;
+  PetscInt         steps;
+  char           **step;
   WeftAdvectScheme advect_velocity, advect_smoke;
+  PetscReal        viscosity_ratio; /* viscosity of the reference over that of this grid: 1 (physical), or -dataset_refine squared
+                                       (published: the same diffusion number in cells) */
+  PetscBool        before_obstacle; /* one more output: the velocity that the obstacle step met (forces on obstacles) */
 } WeftModelOptions;
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options);
 PetscErrorCode WeftModelOptionsDestroy(WeftModelOptions *options);
-/* correction: (velocity, features, weights) -> velocity, or NULL. solver_gradient FALSE: the adjoint stops where it would enter
-   the solver (reach "no-solver-gradient"). Collective on the grid. */
+/* correction: (velocity, features, weights) -> velocity, or NULL: the step `correct` is passed over. solver_gradient FALSE:
+   the adjoint stops where it would enter the solver (reach "no-solver-gradient"). Reads the keys of obstacles, regions, forces.
+   Collective on the grid. */
 PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction, PetscBool solver_gradient, WeftModel *model);
 PetscErrorCode WeftModelDestroy(WeftModel *model);
-/* One step: inputs are the states, then the numbers, then the weights (with a correction); the first outputs are the states,
-   then the pressure (if projected). Borrowed. */
+/* One step: inputs are the states, then the numbers, then the weights (with a correction); outputs are the states, then the
+   pressure (if projected; times dt / density), then the velocity before the obstacle step (if asked for). Borrowed. */
 WeftOp         WeftModelStep(WeftModel model);
 PetscInt       WeftModelStates(WeftModel model);
 WeftSpace      WeftModelVelocitySpace(WeftModel model);
+/* Per sample, 1: what a correction is told; for WeftCorrectionCreate, which comes before WeftModelCreate. */
+PetscErrorCode WeftModelFeatureSpace(WeftGrid grid, PetscInt batch, WeftSpace *features);
 /* Place of an input of the step by name ("velocity", "smoke", "viscosity", "features", "weights", ...); -1: not there. */
 PetscInt       WeftModelInput(WeftModel model, const char *name);
-/* Initial state from -initial_type (rest, uniform, taylor_green, wake, expression, file) and the numbers from the keys. */
-PetscErrorCode WeftModelInitial(WeftModel model, WeftState states[]);
+PetscReal      WeftModelTimeStep(WeftModel model);
+/* Initial states from -initial_type (rest, taylor_green, expression, file) and the numbers from the keys. inputs: those of
+   the step, the weights excepted. Fails when the step would be unstable. Collective on the grid. */
+PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
+/* Numbers of one sample from those of a simulation in a dataset: "reynolds" becomes the feature, "viscosity" (that of the
+   reference) the viscosity, scaled as -model_viscosity_scaling says. Names that the step does not know are passed over. Fails
+   when the step would be unstable. Every rank of the space communicator gives the same. */
+PetscErrorCode WeftModelSetNumbers(WeftModel model, const WeftState inputs[], PetscInt sample, PetscInt count, const char (*names)[32], const PetscReal values[]);
+/* Viscosity of the reference at a Reynolds number: -model_speed * -model_length / reynolds. */
+PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity);
+
+/* Figures of one sample after a step. */
+typedef struct {
+  PetscReal kinetic_energy; /* per density: sum over faces of u^2 / 2 times the volume of a cell */
+  PetscReal max_velocity;   /* largest component */
+  PetscReal courant;        /* largest |u| dt / h */
+  PetscReal max_divergence; /* over open cells */
+  PetscReal force[3];       /* on the obstacles, per density: momentum that their mask removed in the step, and the pressure on
+                               their surface, both over dt; 0 without obstacles or before_obstacle */
+} WeftModelFigures;
+/* outputs: those of the step. figures: [batch]. Collective on the space communicator. */
+PetscErrorCode WeftModelMeasure(WeftModel model, const WeftState outputs[], WeftModelFigures figures[]);
 
 #if defined(__cplusplus)
 }

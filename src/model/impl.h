@@ -1,0 +1,41 @@
+/* Inside src/model. */
+#ifndef WEFT_MODEL_IMPL_H
+#define WEFT_MODEL_IMPL_H
+#include <math.h>
+#include <weft/model.h>
+
+/* Where value (i, j, k) of a location stands; 0 along axes that are not there. */
+static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscInt i, PetscInt j, PetscInt k, double place[3])
+{
+  const PetscInt at[3] = {i, j, k};
+  for (PetscInt a = 0; a < 3; a++) place[a] = a < l->dim ? l->lower[a] + ((double)at[a] + ((PetscInt)location == a ? 0.0 : 0.5)) * l->h[a] : 0.0;
+}
+
+/* Expressions of a key, one per component or one for all; NULL where the key is not set. */
+PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, WeftExpression expression[3], PetscBool *set);
+PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3]);
+
+PetscErrorCode WeftModelNumbersFromKeys(WeftModel model, const WeftState inputs[]);
+/* One cell field. */
+PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
+/* y = x with derivative zero: where the gradient is to stop. Not a derivative of its map, so it has no row in the list. */
+PetscErrorCode WeftOpCreateStop(WeftSpace space, WeftOp *op);
+
+typedef enum { WEFT_NUMBER_VISCOSITY, WEFT_NUMBER_DIFFUSIVITY, WEFT_NUMBER_BUOYANCY, WEFT_NUMBER_INFLOW, WEFT_NUMBER_FEATURES, WEFT_NUMBER_KINDS } WeftNumber;
+extern const char *const WeftNumberNames[]; /* of the step's inputs */
+
+struct _n_WeftModel {
+  WeftGrid         grid;
+  PetscInt         batch;
+  WeftModelOptions options;
+  PetscBool        smoke, projects;
+  WeftSpace        velocity, cells; /* cells: one cell field, "smoke" */
+  WeftState        open, faces;     /* obstacles; NULL without */
+  WeftOp           step;
+  PetscInt         inputs;
+  const char      *input[WEFT_OP_MAX]; /* names */
+  PetscInt         before_obstacle;    /* place of that output; -1: not there */
+  WeftOp           divergence;         /* for the figures; made on first use */
+  WeftState        divergence_value;
+};
+#endif

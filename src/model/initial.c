@@ -1,0 +1,65 @@
+/* Initial states from the case file. */
+#include "model/impl.h"
+
+/* An expression per component; fields whose key is not set stay zero. */
+static PetscErrorCode FromExpressions(const char *key, WeftState state)
+{
+  const PetscInt fields = WeftSpaceGetInfo(WeftStateSpace(state))->fields;
+  WeftExpression expression[3];
+  PetscBool      set;
+
+  PetscFunctionBegin;
+  PetscCall(WeftExpressionsFromKey(key, fields, expression, &set));
+  for (PetscInt f = 0; f < fields && set; f++) PetscCall(WeftExpressionFill(expression[f], state, f));
+  PetscCall(WeftExpressionsDestroy(expression));
+  PetscFunctionReturn(0);
+}
+
+/* One vortex per box length (Taylor, Green 1937): u = sin X cos Y cos Z, v = -cos X sin Y cos Z, w = 0 with X = 2 pi (x - lower)
+   / length; without Z in two dimensions, where it decays as exp(-2 nu k^2 t). The amplitude of v keeps it free of divergence
+   in boxes that are not square. */
+static void TaylorGreen(WeftState state)
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
+  const WeftLayout    *l    = WeftGridLayout(info->grid);
+  double               k[3];
+
+  for (PetscInt a = 0; a < 3; a++) k[a] = a < l->dim ? 2.0 * PETSC_PI / (l->cells[a] * l->h[a]) : 0.0;
+  for (PetscInt f = 0; f < 2 && f < l->dim; f++) {
+    PetscInt lo[3], hi[3];
+    WeftLayoutOwned(l, info->location[f], lo, hi);
+    for (PetscInt b = 0; b < info->batch; b++) {
+      double *plane = WeftStatePlaneWrite(state, f, b);
+      for (PetscInt n = lo[2]; n < hi[2]; n++) {
+        for (PetscInt j = lo[1]; j < hi[1]; j++) {
+          for (PetscInt i = lo[0]; i < hi[0]; i++) {
+            double place[3], z;
+            WeftPlace(l, info->location[f], i, j, n, place);
+            for (PetscInt a = 0; a < l->dim; a++) place[a] = k[a] * (place[a] - l->lower[a]);
+            z                                  = l->dim > 2 ? cos(place[2]) : 1.0;
+            plane[WeftLayoutIndex(l, i, j, n)] = f == 0 ? sin(place[0]) * cos(place[1]) * z : -k[0] / k[1] * cos(place[0]) * sin(place[1]) * z;
+          }
+        }
+      }
+    }
+  }
+}
+
+PetscErrorCode WeftModelInitial(WeftModel m, const WeftState inputs[])
+{
+  enum { REST, TAYLOR_GREEN, EXPRESSION };
+  const PetscInt dim = WeftGridLayout(m->grid)->dim;
+  PetscInt       type;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("initial_type", &type));
+  for (PetscInt s = 0; s < WeftModelStates(m); s++) PetscCall(WeftStateZero(inputs[s]));
+  if (type == TAYLOR_GREEN) {
+    if (dim < 2) return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "Taylor-Green vortices need two or three dimensions");
+    TaylorGreen(inputs[0]);
+  }
+  if (type == EXPRESSION) PetscCall(FromExpressions("initial_velocity", inputs[0]));
+  if (type <= EXPRESSION && m->smoke) PetscCall(FromExpressions("initial_smoke", inputs[1]));
+  PetscCall(WeftModelNumbersFromKeys(m, inputs));
+  PetscFunctionReturn(0);
+}

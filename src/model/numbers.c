@@ -1,0 +1,128 @@
+/* The numbers of a step: viscosity and Reynolds number, diffusivity, buoyancy, inflow. */
+#include "model/impl.h"
+
+PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity)
+{
+  PetscReal speed, length;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetReal("model_speed", &speed));
+  PetscCall(WeftGetReal("model_length", &length));
+  WeftCheck(reynolds > 0.0, PETSC_COMM_WORLD, "a Reynolds number must be positive, not %g", (double)reynolds);
+  *viscosity = speed * length / reynolds;
+  PetscFunctionReturn(0);
+}
+
+/* Explicit diffusion: every coefficient of the stencil stays positive while dt nu sum of 2 / h^2 is at most 1. */
+static PetscErrorCode CheckDiffusion(WeftModel m, const char *what, PetscReal viscosity)
+{
+  const WeftLayout *l    = WeftGridLayout(m->grid);
+  PetscReal         rate = 0.0;
+  MPI_Comm          comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(m->grid, &comm));
+  WeftCheck(viscosity >= 0.0, comm, "a %s of %g is negative", what, (double)viscosity);
+  for (PetscInt a = 0; a < l->dim; a++) rate += 2.0 * viscosity / (l->h[a] * l->h[a]);
+  if (m->options.dt * rate > 1.0) return WeftFailKey(comm, "model_dt", "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g", what, (double)viscosity, (double)(1.0 / rate));
+  PetscFunctionReturn(0);
+}
+
+static double *Number(WeftModel m, const WeftState inputs[], const char *name, PetscInt sample)
+{
+  const PetscInt at = WeftModelInput(m, name);
+  if (at < 0) return NULL;
+  return (double *)WeftStateDataWrite(inputs[at]) + sample * WeftSpaceGetInfo(WeftStateSpace(inputs[at]))->count;
+}
+
+PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscInt sample, PetscInt count, const char (*names)[32], const PetscReal values[])
+{
+  double   *viscosity = Number(m, inputs, "viscosity", sample), *features = Number(m, inputs, "features", sample);
+  PetscReal given = -1.0, reynolds = -1.0;
+
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < count; n++) {
+    if (!strcmp(names[n], "viscosity")) given = values[n];
+    else if (!strcmp(names[n], "reynolds")) reynolds = values[n];
+  }
+  if (given < 0.0 && reynolds > 0.0) PetscCall(WeftModelViscosity(reynolds, &given));
+  if (features) {
+    WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(m->velocity)->comm, "the dataset has no number 'reynolds', which the correction is told");
+    *features = reynolds;
+  }
+  if (viscosity) {
+    WeftCheck(given >= 0.0, WeftSpaceGetInfo(m->velocity)->comm, "the dataset has neither a number 'viscosity' nor 'reynolds', and the step diffuses velocity");
+    *viscosity = given / m->options.viscosity_ratio;
+    PetscCall(CheckDiffusion(m, "viscosity", *viscosity));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* One value for all samples, or one for each. */
+static PetscErrorCode PerSample(WeftModel m, const char *key, PetscReal values[], PetscBool *set)
+{
+  PetscInt count = m->batch;
+
+  PetscFunctionBegin;
+  PetscCall(WeftHasKey(key, set));
+  if (!*set) PetscFunctionReturn(0);
+  PetscCall(WeftGetRealList(key, values, &count));
+  if (count != 1 && count != m->batch) return WeftFailKey(PETSC_COMM_WORLD, key, "needs 1 value, or %" PetscInt_FMT ", one per sample", m->batch);
+  for (PetscInt b = count; b < m->batch; b++) values[b] = values[0];
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode FlowNumbers(WeftModel m, const WeftState inputs[])
+{
+  static const char names[][32] = {"viscosity", "reynolds"};
+  PetscReal        *viscosity, *reynolds, speed, length;
+  PetscBool         has_viscosity, has_reynolds;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(m->batch, &viscosity, m->batch, &reynolds));
+  PetscCall(PerSample(m, "model_viscosity", viscosity, &has_viscosity));
+  PetscCall(PerSample(m, "model_reynolds", reynolds, &has_reynolds));
+  if (has_viscosity && has_reynolds) return WeftFailKey(PETSC_COMM_WORLD, "model_reynolds", "model_viscosity is given too; say one of them");
+  WeftCheck(has_viscosity || has_reynolds, PETSC_COMM_WORLD, "model_viscosity or model_reynolds is missing; the steps of model_steps read one of them");
+  PetscCall(WeftGetReal("model_speed", &speed));
+  PetscCall(WeftGetReal("model_length", &length));
+  for (PetscInt b = 0; b < m->batch; b++) {
+    PetscReal values[2];
+    if (has_reynolds) PetscCall(WeftModelViscosity(reynolds[b], &viscosity[b]));
+    else reynolds[b] = viscosity[b] > 0.0 ? speed * length / viscosity[b] : PETSC_MAX_REAL;
+    values[0] = viscosity[b];
+    values[1] = reynolds[b];
+    PetscCall(WeftModelSetNumbers(m, inputs, b, 2, names, values));
+  }
+  PetscCall(PetscFree2(viscosity, reynolds));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode SmokeNumbers(WeftModel m, const WeftState inputs[])
+{
+  const PetscInt dim = WeftGridLayout(m->grid)->dim;
+  PetscReal      diffusivity, rate, buoyancy[3];
+  PetscInt       count = 3;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetReal("model_diffusivity", &diffusivity));
+  PetscCall(WeftGetReal("inflow_rate", &rate));
+  PetscCall(WeftGetRealList("model_buoyancy", buoyancy, &count));
+  if (Number(m, inputs, "diffusivity", 0)) PetscCall(CheckDiffusion(m, "diffusivity", diffusivity));
+  if (Number(m, inputs, "buoyancy", 0) && count != dim) return WeftFailKey(PETSC_COMM_WORLD, "model_buoyancy", "needs %" PetscInt_FMT " components", dim);
+  for (PetscInt b = 0; b < m->batch; b++) {
+    double *d = Number(m, inputs, "diffusivity", b), *i = Number(m, inputs, "inflow", b), *f = Number(m, inputs, "buoyancy", b);
+    if (d) *d = diffusivity;
+    if (i) *i = rate * m->options.dt;
+    if (f) PetscCall(PetscArraycpy(f, buoyancy, dim));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftModelNumbersFromKeys(WeftModel m, const WeftState inputs[])
+{
+  PetscFunctionBegin;
+  if (WeftModelInput(m, "viscosity") >= 0 || WeftModelInput(m, "features") >= 0) PetscCall(FlowNumbers(m, inputs));
+  PetscCall(SmokeNumbers(m, inputs));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,56 @@
+/* The model's keys. */
+#include "model/impl.h"
+
+PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
+{
+  PetscInt  scheme, scaling, refine;
+  PetscBool set;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(options, sizeof(*options)));
+  PetscCall(WeftHasKey("model_dt", &set));
+  WeftCheck(set, PETSC_COMM_WORLD, "model_dt is missing; a case needs a time step, for example  model: {dt: 1.0}");
+  PetscCall(WeftGetReal("model_dt", &options->dt));
+  if (!(options->dt > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "model_dt", "a time step must be positive");
+  PetscCall(WeftGetStringList("model_steps", &options->step, &options->steps));
+  if (!options->steps) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the list is empty; a time step needs at least one operator, for example [advect velocity, project]");
+  PetscCall(WeftGetEnum("model_advect_velocity", &scheme));
+  options->advect_velocity = (WeftAdvectScheme)scheme;
+  PetscCall(WeftGetEnum("model_advect_smoke", &scheme));
+  options->advect_smoke = (WeftAdvectScheme)scheme;
+  PetscCall(WeftGetEnum("model_viscosity_scaling", &scaling));
+  PetscCall(WeftGetInt("dataset_refine", &refine));
+  options->viscosity_ratio = scaling ? (PetscReal)(refine * refine) : 1.0;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftModelOptionsDestroy(WeftModelOptions *options)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftFreeStringList(&options->step, options->steps));
+  options->steps = 0;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, WeftExpression expression[3], PetscBool *set)
+{
+  char   **text;
+  PetscInt count;
+
+  PetscFunctionBegin;
+  for (PetscInt c = 0; c < 3; c++) expression[c] = NULL;
+  PetscCall(WeftHasKey(key, set));
+  if (!*set) PetscFunctionReturn(0);
+  PetscCall(WeftGetStringList(key, &text, &count));
+  if (count != components) return WeftFailKey(PETSC_COMM_WORLD, key, "needs %" PetscInt_FMT " expression%s, not %" PetscInt_FMT, components, components > 1 ? "s, one per axis" : "", count);
+  for (PetscInt c = 0; c < components; c++) PetscCall(WeftExpressionCreate(key, text[c], &expression[c]));
+  PetscCall(WeftFreeStringList(&text, count));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3])
+{
+  PetscFunctionBegin;
+  for (PetscInt c = 0; c < 3; c++) PetscCall(WeftExpressionDestroy(&expression[c]));
+  PetscFunctionReturn(0);
+}
