@@ -1,0 +1,51 @@
+/* The correction that a net gives to a velocity: faces to features, the net, its channels added at the faces. */
+#include "nn/impl.h"
+
+static PetscErrorCode BuildProgram(WeftSpace velocity, WeftSpace numbers, WeftSpace parameters, WeftOp features, WeftOp net, WeftOp add, WeftOp *op)
+{
+  WeftProgram program;
+  PetscInt    in[2], p, c, correction, corrected;
+
+  PetscFunctionBegin;
+  PetscCall(WeftProgramCreate(WeftSpaceGetInfo(velocity)->comm, &program));
+  PetscCall(WeftProgramInput(program, "velocity", velocity, &in[0]));
+  if (numbers) PetscCall(WeftProgramInput(program, "numbers", numbers, &in[1]));
+  PetscCall(WeftProgramInput(program, "parameters", parameters, &p));
+  PetscCall(WeftProgramCall(program, features, in, &c));
+  PetscCall(WeftProgramCall(program, net, (PetscInt[]){c, p}, &correction));
+  PetscCall(WeftProgramCall(program, add, (PetscInt[]){in[0], correction}, &corrected));
+  PetscCall(WeftProgramOutput(program, corrected));
+  PetscCall(WeftProgramFinish(&program, "correction", op));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], const WeftNetOptions *options, WeftNet *net, WeftOp *op)
+{
+  const WeftSpaceInfo *info     = WeftSpaceGetInfo(velocity);
+  const PetscInt       channels = info->fields + (numbers ? WeftSpaceGetInfo(numbers)->count : 0);
+  PetscReal            inverse[WEFT_MAX_FIELDS];
+  PetscInt             outputs, width;
+  WeftLayer           *layer;
+  WeftSpace            space;
+  WeftOp               features, add;
+
+  PetscFunctionBegin;
+  PetscCall(WeftLayersParse(info->comm, options, &layer));
+  outputs = layer[options->layers - 1].outputs;
+  width   = WeftLayersWidth(options->layers, layer);
+  PetscCall(PetscFree(layer));
+  if (outputs != info->fields) return WeftFailKey(info->comm, "net_layers", "line %" PetscInt_FMT " (%s) ends the net with %" PetscInt_FMT " outputs; the velocity that it corrects has %" PetscInt_FMT " components", options->layers, options->layer[options->layers - 1], outputs, info->fields);
+  for (PetscInt f = 0; f < info->fields; f++) {
+    PetscCheck(scale[f] > 0.0, info->comm, PETSC_ERR_ARG_OUTOFRANGE, "scale %g of field %s; it must be positive", (double)scale[f], info->name[f]);
+    inverse[f] = 1.0 / scale[f];
+  }
+  PetscCall(WeftSpaceCreateChannels(info->grid, info->batch, channels, width, options->single, &space));
+  PetscCall(WeftNetCreate(space, options, net));
+  PetscCall(WeftOpCreateFeatures(velocity, numbers, inverse, number_scale, space, &features));
+  PetscCall(WeftOpCreateAddChannels(velocity, WeftOpOutSpace(WeftNetOp(*net), 0), scale, &add));
+  PetscCall(BuildProgram(velocity, numbers, WeftNetParameterSpace(*net), features, WeftNetOp(*net), add, op));
+  PetscCall(WeftOpDestroy(&features));
+  PetscCall(WeftOpDestroy(&add));
+  PetscCall(WeftSpaceDestroy(&space));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,126 @@
+/* Inside src/nn: the convolution kernels and what the layers share. */
+#ifndef WEFT_NN_IMPL_H
+#define WEFT_NN_IMPL_H
+#include <weft/nn.h>
+#include <stddef.h>
+
+/* ---- kernels ------------------------------------------------------------------------------------------------- */
+
+/* One convolution as the kernels see it. Pixels of a row stand one after another, all channels of a pixel together.
+   Weights are packed: output channels padded to whole vectors and cut into blocks; [block][tap][in][channel of the block]. */
+typedef struct {
+  PetscInt         in, out, taps;
+  const ptrdiff_t *offset;  /* [taps] from the place of a pixel in x to what the tap reads, in values */
+  const void      *weights; /* packed */
+  const void      *bias;    /* [out, padded] what the sums start from; NULL: from the values of y */
+  WeftActivation   activation; /* none, relu or leaky_relu; tanh is applied by the caller */
+} WeftConvolve;
+
+/* A block of pixels for the weight gradient. Strides in values. */
+typedef struct {
+  PetscInt    rows, pixels;
+  const void *x, *z;
+  ptrdiff_t   x_row, z_row, z_pixel; /* z: `out` channels, padded with zeros to whole vectors */
+} WeftPixels;
+
+/* Kernels of one instruction set and one precision. Every pixel goes through the same arithmetic wherever it stands in a row:
+   the sum starts from the bias and takes tap by tap, input channel by input channel. */
+typedef struct {
+  const char *name;
+  PetscBool   single;
+  PetscInt    lanes, block; /* output channels are padded to `lanes` and cut into blocks of `block` */
+  /* y = activation(bias + x * w [+ residual]) for a row of n pixels */
+  void (*row)(const WeftConvolve *c, PetscInt n, const void *x, const void *residual, void *y);
+  /* sum[tap][in][out, padded] += x(pixel + offset(tap))[in] z(pixel)[out] over the pixels */
+  void (*gradient)(const WeftConvolve *c, const WeftPixels *pixels, void *sum);
+} WeftKernels;
+
+extern const WeftKernels WeftKernelsPlain[2]; /* [0] float64, [1] float32 */
+#if defined(__x86_64__) && defined(__GNUC__)
+  #define WEFT_X86_KERNELS 1
+extern const WeftKernels WeftKernelsAVX2[2], WeftKernelsAVX512[2];
+#endif
+
+/* The kernels in use: by CPU, or by -nn_kernels. */
+PetscErrorCode WeftKernelsGet(PetscBool single, const WeftKernels **kernels);
+/* Takes the kernels of that name from now on ("auto": by CPU); *there FALSE: this CPU lacks them, nothing changes. */
+PetscErrorCode WeftKernelsSet(const char *name, PetscBool *there);
+
+static inline PetscInt WeftPadded(const WeftKernels *k, PetscInt channels) { return (channels + k->lanes - 1) / k->lanes * k->lanes; }
+/* Packs float64 weights [tap][in][out]; transposed: of the convolution backwards, [tap mirrored][out][in], whose inputs are the
+   outputs. in, out: of the packed convolution. packed: taps * in * WeftPadded(out) values. */
+void WeftPack(const WeftKernels *k, PetscInt taps, PetscInt in, PetscInt out, const double *weights, PetscBool transposed, void *packed);
+
+/* ---- states of features -------------------------------------------------------------------------------------- */
+
+/* Where the values of a CHANNELS state stand; strides in values. */
+typedef struct {
+  PetscInt  channels, batch;
+  PetscInt  count[3];
+  PetscBool single;
+  size_t    size;              /* bytes of a value */
+  ptrdiff_t stride[3], sample; /* strides of axes and samples */
+  ptrdiff_t origin;            /* first owned cell */
+} WeftFeatures;
+WeftFeatures WeftFeaturesOf(WeftSpace space);
+static inline ptrdiff_t WeftFeaturesIndex(const WeftFeatures *f, PetscInt sample, PetscInt i, PetscInt j, PetscInt k)
+{
+  return f->origin + sample * f->sample + i * f->stride[0] + j * f->stride[1] + k * f->stride[2];
+}
+
+/* Work on n values that stand one after another. */
+void WeftValuesTanh(PetscBool single, PetscInt n, void *y);
+/* z = g * activation'(its argument), from the output y */
+void WeftValuesDerive(PetscBool single, WeftActivation activation, PetscInt n, const void *y, const void *g, void *z);
+/* z *= activation'(its argument) */
+void WeftValuesScale(PetscBool single, WeftActivation activation, PetscInt n, const void *y, void *z);
+void WeftValuesAdd(PetscBool single, PetscInt n, const void *x, void *y); /* y += x */
+/* sum[channel] += the pixels' values */
+void WeftValuesSum(PetscBool single, PetscInt pixels, PetscInt channels, const void *z, double sum[]);
+/* y = (type of a value)x; y += x */
+void WeftValuesFromDouble(PetscBool single, PetscInt n, const double x[], void *y);
+void WeftValuesAddTo(PetscBool single, PetscInt n, const void *x, double y[]);
+/* One channel of n pixels from n plane values, factor (a + b) (b NULL: factor a), overwriting or adding; and back. */
+void WeftValuesToChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const double a[], const double b[], PetscBool add, void *y);
+void WeftValuesFillChannel(PetscBool single, PetscInt n, PetscInt channels, double value, void *y);
+void WeftValuesFromChannel(PetscBool single, PetscInt n, PetscInt channels, const void *y, double a[]);
+/* a += factor channel; *sum += factor (sum of the channel) */
+void WeftValuesAddFromChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double a[]);
+void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double *sum);
+/* y += factor (a + b) */
+void WeftValuesAddMean(PetscInt n, double factor, const double a[], const double b[], double y[]);
+
+/* Memory aligned to cache lines. */
+PetscErrorCode WeftAlignedCreate(size_t bytes, void **memory);
+PetscErrorCode WeftAlignedDestroy(void **memory);
+
+/* A state that holds nothing between two calls of operators; operators with equal descriptions share it. */
+PetscErrorCode WeftScratchGet(WeftGrid grid, PetscInt batch, PetscInt channels, PetscInt width, PetscBool single, WeftState *state);
+PetscErrorCode WeftScratchRestore(WeftState *state);
+
+/* Cell planes, one for each field of the planes that stands on faces (*cells NULL: none does), on the way between faces and
+   features: there they have the precision and the ghosts that features may lack. */
+PetscErrorCode WeftCellPlanesCreate(WeftSpace planes, WeftState *cells);
+
+/* Channel of the owned row (j, k), global indices, of a sample. */
+static inline char *WeftFeaturesRow(const WeftFeatures *f, const WeftLayout *l, const void *values, PetscInt channel, PetscInt sample, PetscInt j, PetscInt k)
+{
+  return (char *)values + f->size * (size_t)(WeftFeaturesIndex(f, sample, 0, j - l->start[1], k - l->start[2]) + channel);
+}
+/* Every row (j, k) of the owned cells, sample by sample. */
+#define WEFT_FOR_ROWS(l, batch, s, j, k)                                                                                       \
+  for (PetscInt s = 0; s < (batch); s++)                                                                                       \
+    for (PetscInt k = (l)->start[2]; k < (l)->start[2] + (l)->count[2]; k++)                                                   \
+      for (PetscInt j = (l)->start[1]; j < (l)->start[1] + (l)->count[1]; j++)
+
+/* ---- layers --------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  PetscBool      residual;
+  PetscInt       kernel, outputs;
+  WeftActivation activation;
+} WeftLayer;
+/* Reads the lines of a net. Fails naming the line. Collective on comm. layers: PetscMalloc1'ed. */
+PetscErrorCode WeftLayersParse(MPI_Comm comm, const WeftNetOptions *options, WeftLayer **layers);
+PetscInt       WeftLayersWidth(PetscInt layers, const WeftLayer layer[]); /* ghost layers that the widest kernel needs */
+#endif
