@@ -7,11 +7,19 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+  #define WEFT_FORMAT(text, first) __attribute__((format(printf, text, first)))
+#else
+  #define WEFT_FORMAT(text, first)
+#endif
+
 /* ---- start and end ------------------------------------------------------------------------------------------- */
 
 /* Starts PETSc (and MPI), installs Weft's error handler, picks the BLIS kernels of this CPU. Collective on the world. */
 PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help);
 PetscErrorCode WeftFinalize(void);
+/* Kernels that BLIS chose, as "skx". */
+const char *WeftBlisKernels(void);
 
 /* ---- errors of the user -------------------------------------------------------------------------------------- */
 
@@ -20,11 +28,11 @@ PetscErrorCode WeftFinalize(void);
 
 /* Prints "weft: error: ..." once (rank 0 of comm) and returns WEFT_ERR_USER on every rank. Collective on comm: every rank
    has seen the same mistake. Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
-PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...);
+PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...) WEFT_FORMAT(2, 3);
 
 /* Agrees on a mistake that perhaps one rank alone has seen. Collective on comm. Each rank says whether it failed; when any
    did, the message of the lowest failing rank is printed once and all ranks return WEFT_ERR_USER, otherwise 0. */
-PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...);
+PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...) WEFT_FORMAT(3, 4);
 
 #define WeftCheck(condition, comm, ...)                                                                                        \
   do {                                                                                                                         \
@@ -59,7 +67,7 @@ PetscErrorCode WeftCheckUnusedOptions(void);
 /* Prints every key with unit, default and help. Collective on the world. */
 PetscErrorCode WeftPrintKeys(void);
 /* Fails with "<origin>: <key> = <value>: <message>". Collective on comm. */
-PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...);
+PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...) WEFT_FORMAT(3, 4);
 
 /* ---- counter-based random numbers ---------------------------------------------------------------------------- */
 
@@ -81,13 +89,13 @@ void WeftRandomPermutation(PetscInt64 seed, WeftStream stream, PetscInt64 counte
 /* ---- log, progress, summary ---------------------------------------------------------------------------------- */
 
 /* One line on standard output of world rank 0. Not collective. */
-PetscErrorCode WeftLog(const char *format, ...);
-PetscErrorCode WeftWarn(const char *format, ...);
+PetscErrorCode WeftLog(const char *format, ...) WEFT_FORMAT(1, 2);
+PetscErrorCode WeftWarn(const char *format, ...) WEFT_FORMAT(1, 2); /* on standard error */
 
 /* Live line on a terminal, plain lines (at most one every few seconds) in a file: "label  done/total  rate  left  text". */
 typedef struct _n_WeftProgress *WeftProgress;
 PetscErrorCode WeftProgressCreate(const char *label, PetscInt total, WeftProgress *progress);
-PetscErrorCode WeftProgressUpdate(WeftProgress progress, PetscInt done, const char *format, ...);
+PetscErrorCode WeftProgressUpdate(WeftProgress progress, PetscInt done, const char *format, ...) WEFT_FORMAT(3, 4);
 PetscErrorCode WeftProgressDestroy(WeftProgress *progress); /* ends the line */
 
 /* A JSON object under construction, written by world rank 0 to a temporary name and renamed. Nested keys by '/'. */

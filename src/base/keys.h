@@ -1,0 +1,22 @@
+/* Every key of Weft, one row and one line each, grouped by prefix: WEFT_KEY(name, kind, default, unit, help).
+   kind: INT, REAL, BOOL, STRING, ENUM, or a list INTS, REALS, STRINGS. An empty default of a number: the key must be given; of a
+   list: empty. unit of an ENUM: its choices, in the order of the C enumeration, as "a|b|c". Included with WEFT_KEY defined. */
+WEFT_KEY(help, BOOL, "false", "", "list every key")
+WEFT_KEY(output, STRING, "", "", "folder that the verb writes into; default output/<case>/<verb>")
+WEFT_KEY(seed, INT, "1", "", "seed of all random numbers")
+WEFT_KEY(deterministic, BOOL, "false", "", "sums in an order that does not depend on the number of ranks")
+WEFT_KEY(team_replicas, INT, "0", "", "replicas of the domain, each stepping its share of a batch; 0: chosen")
+WEFT_KEY(grid_cells, INTS, "", "", "cells along each axis, x first; as many numbers as axes")
+WEFT_KEY(grid_lower, REALS, "", "length", "lower corner of the box; default 0")
+WEFT_KEY(grid_upper, REALS, "", "length", "upper corner of the box; default the number of cells (spacing 1)")
+WEFT_KEY(grid_sides, STRINGS, "periodic", "", "what stands at the sides, one word per axis or one for all: periodic, noslip, slip, velocity, open, or lower/upper")
+WEFT_KEY(grid_velocity_x_lower, REALS, "", "velocity", "prescribed velocity at the lower x side, where grid_sides says velocity")
+WEFT_KEY(grid_velocity_x_upper, REALS, "", "velocity", "at the upper x side")
+WEFT_KEY(grid_velocity_y_lower, REALS, "", "velocity", "at the lower y side")
+WEFT_KEY(grid_velocity_y_upper, REALS, "", "velocity", "at the upper y side")
+WEFT_KEY(grid_velocity_z_lower, REALS, "", "velocity", "at the lower z side")
+WEFT_KEY(grid_velocity_z_upper, REALS, "", "velocity", "at the upper z side")
+WEFT_KEY(grid_wall, ENUM, "mirror", "mirror|value", "the wall's velocity stands on the wall (mirror), or one spacing beyond the last unknown (value)")
+WEFT_KEY(grid_halo, INT, "4", "cells", "ghost layers; a departure point may lie that far outside a block")
+WEFT_KEY(grid_granularity, INT, "1", "cells", "block bounds are multiples of it")
+WEFT_KEY(grid_ranks, INTS, "", "", "process grid, ranks along each axis; 0 or absent: chosen")
