@@ -20,3 +20,8 @@ WEFT_KEY(grid_wall, ENUM, "mirror", "mirror|value", "the wall's velocity stands 
 WEFT_KEY(grid_halo, INT, "4", "cells", "ghost layers; a departure point may lie that far outside a block")
 WEFT_KEY(grid_granularity, INT, "1", "cells", "block bounds are multiples of it")
 WEFT_KEY(grid_ranks, INTS, "", "", "process grid, ranks along each axis; 0 or absent: chosen")
+WEFT_KEY(net_layers, STRINGS, "", "", "layers of the net, one line each: conv KERNEL OUTPUTS [ACTIVATION] or residual KERNEL OUTPUTS [ACTIVATION]")
+WEFT_KEY(net_edges, ENUM, "zero", "zero|replicate", "what a convolution reads beyond sides that are not periodic")
+WEFT_KEY(net_gain, REAL, "1", "", "factor of the Xavier bound of the initial weights")
+WEFT_KEY(net_precision, ENUM, "single", "single|double", "arithmetic of the net")
+WEFT_KEY(nn_kernels, ENUM, "auto", "auto|avx512|avx2|plain", "convolution kernels; auto: the best that this CPU has")

@@ -31,8 +31,9 @@ TILE_INLINE void NAME(Sum)(const int P, const int V, const WeftConvolve *c, cons
 /* One tile of a row, from output channel `first` on; `last` channels of the last vector exist. */
 TILE_INLINE void NAME(Tile)(const int P, const int V, const WeftConvolve *c, PetscInt first, PetscInt last, const T *w, const T *x, const T *residual, T *y)
 {
-  ptrdiff_t       out   = c->out;
-  const T         slope = c->activation == WEFT_ACTIVATION_RELU ? (T)0 : (T)0.2;
+  ptrdiff_t       out    = c->out;
+  const PetscBool kinked = c->activation == WEFT_ACTIVATION_RELU || c->activation == WEFT_ACTIVATION_LEAKY_RELU ? PETSC_TRUE : PETSC_FALSE;
+  const T         slope  = c->activation == WEFT_ACTIVATION_RELU ? (T)0 : (T)0.2;
   VEC             sum[12][2];
 
   y += first;
@@ -49,7 +50,7 @@ TILE_INLINE void NAME(Tile)(const int P, const int V, const WeftConvolve *c, Pet
       const PetscBool whole = v < V - 1 || last == LANES;
       VEC             value = sum[p][v];
       if (residual) value = ADD(value, whole ? LOAD(residual + first + p * out + v * LANES) : LOAD_PART(residual + first + p * out + v * LANES, last));
-      if (c->activation != WEFT_ACTIVATION_NONE) value = MAX(MUL(SPLAT(&slope), value), value); /* MAX(a, NaN) is NaN */
+      if (kinked) value = MAX(MUL(SPLAT(&slope), value), value); /* MAX(a, NaN) is NaN */
       if (whole) STORE(y + p * out + v * LANES, value);
       else STORE_PART(y + p * out + v * LANES, last, value);
     }
