@@ -1,8 +1,27 @@
 #include "support.h"
+#include "base/impl.h"
+#include <string.h>
 PetscErrorCode TestClose(double value, double expected, double tolerance, const char *what)
 {
   PetscFunctionBegin;
   PetscCheck(PetscAbsReal(value - expected) <= tolerance, PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s: %.15g, expected %.15g within %.3g", what, value, expected, tolerance);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode TestSetKey(const char *key, const char *value)
+{
+  char     *item[16], text[512];
+  WeftEntry entry;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(&entry, sizeof(entry)));
+  PetscCall(PetscStrncpy(text, value, sizeof(text)));
+  entry.name   = (char *)key;
+  entry.origin = (char *)"test";
+  entry.item   = item;
+  for (char *word = strtok(text, ";"); word && entry.count < 16; word = strtok(NULL, ";")) item[entry.count++] = word;
+  entry.list = entry.count > 1 ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(WeftTableSet(&entry));
   PetscFunctionReturn(0);
 }
 

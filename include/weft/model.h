@@ -60,9 +60,14 @@ PetscErrorCode WeftModelFeatureSpace(WeftGrid grid, PetscInt batch, WeftSpace *f
 /* Place of an input of the step by name ("velocity", "smoke", "viscosity", "features", "weights", ...); -1: not there. */
 PetscInt       WeftModelInput(WeftModel model, const char *name);
 PetscReal      WeftModelTimeStep(WeftModel model);
-/* Initial states from -initial_type (rest, taylor_green, expression, file) and the numbers from the keys. inputs: those of
+PetscBool      WeftModelProjects(WeftModel model); /* is there a pressure? */
+/* Choices of -initial_type. FILE: the states stay zero; WeftInitialStates (train.h) reads them. */
+typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRESSION, WEFT_INITIAL_FILE } WeftInitial;
+/* Initial states from -initial_type, and the numbers of smoke (diffusivity, buoyancy, inflow) from the keys. inputs: those of
    the step, the weights excepted. Fails when the step would be unstable. Collective on the grid. */
 PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
+/* Viscosity and features of every sample from -model_viscosity or -model_reynolds. Fails like WeftModelSetNumbers. */
+PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel model, const WeftState inputs[]);
 /* Numbers of one sample from those of a simulation in a dataset: "reynolds" becomes the feature, "viscosity" (that of the
    reference) the viscosity, scaled as -model_viscosity_scaling says. Names that the step does not know are passed over. Fails
    when the step would be unstable. Every rank of the space communicator gives the same. */

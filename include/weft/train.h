@@ -38,6 +38,17 @@ PetscErrorCode WeftTrainerRun(WeftTrainer trainer); /* the verb train */
 PetscErrorCode WeftTrainerGradient(WeftTrainer trainer, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[]);
 PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer);
 
+/* ---- playing a model --------------------------------------------------------------------------------------------------- */
+
+/* WeftModelInitial, and the fields of -initial_file where -initial_type says file. inputs: those of the step, the weights
+   excepted. Collective on the grid. */
+PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[]);
+/* The verb simulate: -simulate_steps steps; fields.h5/.xmf, figures.csv, picture.png, summary.json. Collective on the world. */
+PetscErrorCode WeftSimulate(void);
+/* The verb dataset: one simulation per Reynolds number on the reference grid (grid_cells times -dataset_refine), restricted to
+   the grid; train.h5 and test.h5. Replicas run different simulations, several at once as a batch. Collective on the world. */
+PetscErrorCode WeftDatasetGenerate(void);
+
 #if defined(__cplusplus)
 }
 #endif

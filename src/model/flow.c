@@ -402,6 +402,7 @@ PetscErrorCode WeftModelDestroy(WeftModel *model)
 WeftOp    WeftModelStep(WeftModel model) { return model->step; }
 PetscInt  WeftModelStates(WeftModel model) { return model->smoke ? 2 : 1; }
 WeftSpace WeftModelVelocitySpace(WeftModel model) { return model->velocity; }
+PetscBool WeftModelProjects(WeftModel model) { return model->projects; }
 PetscReal WeftModelTimeStep(WeftModel model) { return model->options.dt; }
 
 PetscErrorCode WeftModelFeatureSpace(WeftGrid grid, PetscInt batch, WeftSpace *features)

@@ -15,7 +15,8 @@ static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscIn
 PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, WeftExpression expression[3], PetscBool *set);
 PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3]);
 
-PetscErrorCode WeftModelNumbersFromKeys(WeftModel model, const WeftState inputs[]);
+/* Diffusivity, buoyancy, inflow of every sample. */
+PetscErrorCode WeftModelSmokeNumbers(WeftModel model, const WeftState inputs[]);
 /* One cell field. */
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
 /* y = x with derivative zero: where the gradient is to stop. Not a derivative of its map, so it has no row in the list. */

@@ -47,19 +47,18 @@ static void TaylorGreen(WeftState state)
 
 PetscErrorCode WeftModelInitial(WeftModel m, const WeftState inputs[])
 {
-  enum { REST, TAYLOR_GREEN, EXPRESSION };
   const PetscInt dim = WeftGridLayout(m->grid)->dim;
   PetscInt       type;
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("initial_type", &type));
   for (PetscInt s = 0; s < WeftModelStates(m); s++) PetscCall(WeftStateZero(inputs[s]));
-  if (type == TAYLOR_GREEN) {
+  if (type == WEFT_INITIAL_TAYLOR_GREEN) {
     if (dim < 2) return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "Taylor-Green vortices need two or three dimensions");
     TaylorGreen(inputs[0]);
   }
-  if (type == EXPRESSION) PetscCall(FromExpressions("initial_velocity", inputs[0]));
-  if (type <= EXPRESSION && m->smoke) PetscCall(FromExpressions("initial_smoke", inputs[1]));
-  PetscCall(WeftModelNumbersFromKeys(m, inputs));
+  if (type == WEFT_INITIAL_EXPRESSION) PetscCall(FromExpressions("initial_velocity", inputs[0]));
+  if (type != WEFT_INITIAL_FILE && m->smoke) PetscCall(FromExpressions("initial_smoke", inputs[1]));
+  PetscCall(WeftModelSmokeNumbers(m, inputs));
   PetscFunctionReturn(0);
 }

@@ -72,13 +72,14 @@ static PetscErrorCode PerSample(WeftModel m, const char *key, PetscReal values[]
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode FlowNumbers(WeftModel m, const WeftState inputs[])
+PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel m, const WeftState inputs[])
 {
   static const char names[][32] = {"viscosity", "reynolds"};
   PetscReal        *viscosity, *reynolds, speed, length;
   PetscBool         has_viscosity, has_reynolds;
 
   PetscFunctionBegin;
+  if (WeftModelInput(m, "viscosity") < 0 && WeftModelInput(m, "features") < 0) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(m->batch, &viscosity, m->batch, &reynolds));
   PetscCall(PerSample(m, "model_viscosity", viscosity, &has_viscosity));
   PetscCall(PerSample(m, "model_reynolds", reynolds, &has_reynolds));
@@ -98,7 +99,7 @@ static PetscErrorCode FlowNumbers(WeftModel m, const WeftState inputs[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode SmokeNumbers(WeftModel m, const WeftState inputs[])
+PetscErrorCode WeftModelSmokeNumbers(WeftModel m, const WeftState inputs[])
 {
   const PetscInt dim = WeftGridLayout(m->grid)->dim;
   PetscReal      diffusivity, rate, buoyancy[3];
@@ -116,13 +117,5 @@ static PetscErrorCode SmokeNumbers(WeftModel m, const WeftState inputs[])
     if (i) *i = rate * m->options.dt;
     if (f) PetscCall(PetscArraycpy(f, buoyancy, dim));
   }
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode WeftModelNumbersFromKeys(WeftModel m, const WeftState inputs[])
-{
-  PetscFunctionBegin;
-  if (WeftModelInput(m, "viscosity") >= 0 || WeftModelInput(m, "features") >= 0) PetscCall(FlowNumbers(m, inputs));
-  PetscCall(SmokeNumbers(m, inputs));
   PetscFunctionReturn(0);
 }

@@ -1,0 +1,97 @@
+/* What the verbs that play a flow share: states of a step, initial states, a picture. */
+#include "train/flow.h"
+
+PetscErrorCode WeftStepStates(WeftOp step, WeftState in[], WeftState out[])
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < WeftOpInputs(step); i++) PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &in[i]));
+  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStepStatesDestroy(WeftOp step, WeftState in[], WeftState out[])
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < WeftOpInputs(step); i++) PetscCall(WeftStateDestroy(&in[i]));
+  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[])
+{
+  char     path[PETSC_MAX_PATH_LEN];
+  PetscInt type, frame;
+
+  PetscFunctionBegin;
+  PetscCall(WeftModelInitial(model, inputs));
+  PetscCall(WeftGetEnum("initial_type", &type));
+  if (type != WEFT_INITIAL_FILE) PetscFunctionReturn(0);
+  PetscCall(WeftGetString("initial_file", path, sizeof(path)));
+  PetscCall(WeftGetInt("initial_frame", &frame));
+  if (!path[0]) return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "initial_file is missing; name an HDF5 file with the fields");
+  for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(path, frame, inputs[s], -1));
+  PetscFunctionReturn(0);
+}
+
+/* ---- picture --------------------------------------------------------------------------------------------------- */
+
+/* Velocity at cells, gathered: one array per axis on every rank, [z][y][x]. */
+static PetscErrorCode GatherVelocity(WeftState velocity, double *component[3])
+{
+  static const char *const  names[]     = {"x", "y", "z"};
+  static const WeftLocation locations[] = {WEFT_CELL, WEFT_CELL, WEFT_CELL};
+  const WeftSpaceInfo      *info        = WeftSpaceGetInfo(WeftStateSpace(velocity));
+  const PetscInt            dim         = WeftGridLayout(info->grid)->dim;
+  WeftSpace                 cells;
+  WeftState                 value;
+  WeftOp                    op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSpaceCreatePlanes(info->grid, info->batch, dim, names, locations, &cells));
+  PetscCall(WeftOpCreateFacesToCells(WeftStateSpace(velocity), cells, &op));
+  PetscCall(WeftStateCreate(cells, &value));
+  PetscCall(WeftOpApply(op, &velocity, &value, NULL));
+  for (PetscInt a = 0; a < dim; a++) {
+    PetscInt shape[3];
+    PetscCall(WeftStateGather(value, a, 0, shape, &component[a]));
+  }
+  PetscCall(WeftStateDestroy(&value));
+  PetscCall(WeftOpDestroy(&op));
+  PetscCall(WeftSpaceDestroy(&cells));
+  PetscFunctionReturn(0);
+}
+
+/* Difference along an axis: central, one-sided at the ends. */
+static double Slope(const double *f, PetscInt i, PetscInt n, PetscInt stride, double h)
+{
+  const PetscInt below = PetscMax(i - 1, 0), above = PetscMin(i + 1, n - 1);
+  return n < 2 ? 0.0 : (f[(above - i) * stride] - f[(below - i) * stride]) / (h * (double)(above - below));
+}
+
+PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[])
+{
+  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftModelVelocitySpace(model))->grid);
+  const PetscInt    nx = l->cells[0], ny = l->cells[1], at = (l->cells[2] / 2) * nx * ny;
+  double           *u[3] = {NULL, NULL, NULL}, *speed, *vorticity, largest = 0.0;
+  WeftPanel         panel[2];
+
+  PetscFunctionBegin;
+  PetscCall(GatherVelocity(states[0], u));
+  PetscCall(PetscMalloc2(nx * ny, &speed, nx * ny, &vorticity));
+  for (PetscInt j = 0; j < ny; j++) {
+    for (PetscInt i = 0; i < nx; i++) {
+      const PetscInt c   = at + i + nx * j;
+      double         sum = 0.0;
+      for (PetscInt a = 0; a < l->dim; a++) sum += u[a][c] * u[a][c];
+      speed[i + nx * j]     = sqrt(sum);
+      vorticity[i + nx * j] = l->dim > 1 ? Slope(u[1] + c, i, nx, 1, l->h[0]) - Slope(u[0] + c, j, ny, nx, l->h[1]) : 0.0;
+      largest               = PetscMax(largest, fabs(vorticity[i + nx * j]));
+    }
+  }
+  panel[0] = (WeftPanel){"speed", ny, nx, speed, 0.0, 0.0, PETSC_FALSE};
+  panel[1] = (WeftPanel){"vorticity", ny, nx, vorticity, -0.5 * largest, 0.5 * largest, PETSC_TRUE};
+  PetscCall(WeftPictureWrite(path, l->dim > 1 ? 2 : 1, panel, 2, PetscMax(1, 512 / PetscMax(nx, ny))));
+  for (PetscInt a = 0; a < 3; a++) PetscCall(PetscFree(u[a]));
+  PetscCall(PetscFree2(speed, vorticity));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,14 @@
+/* Inside src/train: what the verbs that play a flow share. */
+#ifndef WEFT_TRAIN_FLOW_H
+#define WEFT_TRAIN_FLOW_H
+#include <math.h>
+#include <stdio.h>
+#include <weft/train.h>
+
+/* States for every input and output of a step. */
+PetscErrorCode WeftStepStates(WeftOp step, WeftState in[], WeftState out[]);
+PetscErrorCode WeftStepStatesDestroy(WeftOp step, WeftState in[], WeftState out[]);
+/* Speed and vorticity (in three dimensions: of the middle layer) of sample 0 as a PNG. Collective on the grid, which must be
+   that of world rank 0. */
+PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[]);
+#endif

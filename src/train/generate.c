@@ -1,0 +1,204 @@
+/* The verb dataset: simulations on the reference grid, restricted to the grid of the case. */
+#include "train/flow.h"
+
+typedef struct {
+  PetscInt   first, count; /* of all simulations */
+  WeftDataFile file;
+} Part; /* train or test */
+
+typedef struct {
+  WeftTeam   team;
+  WeftGrid   coarse, fine;
+  WeftModel  model;
+  WeftSpace  kept; /* velocity on the coarse grid */
+  WeftOp     restrict_op;
+  WeftState  in[WEFT_OP_MAX], out[WEFT_OP_MAX], frame;
+  PetscReal *reynolds;
+  PetscInt   simulations, first, count, rounds, refine, skip, frames;
+  Part       part[2];
+} Generator;
+
+static const char numbers[][32] = {"reynolds", "viscosity"};
+
+/* The Reynolds numbers of both parts, one after the other. */
+static PetscErrorCode ReadKeys(Generator *g)
+{
+  static const char *const keys[] = {"dataset_reynolds", "dataset_test_reynolds"};
+  PetscReal                list[2][64];
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetInt("dataset_refine", &g->refine));
+  PetscCall(WeftGetInt("dataset_skip", &g->skip));
+  PetscCall(WeftGetInt("dataset_frames", &g->frames));
+  if (g->refine < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
+  if (g->skip < 0) return WeftFailKey(PETSC_COMM_WORLD, "dataset_skip", "cannot drop a negative number of steps");
+  if (g->frames < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_frames", "at least 1 frame is needed");
+  for (PetscInt p = 0; p < 2; p++) {
+    g->part[p].first = g->simulations;
+    g->part[p].count = 64;
+    PetscCall(WeftGetRealList(keys[p], list[p], &g->part[p].count));
+    for (PetscInt i = 0; i < g->part[p].count; i++)
+      if (!(list[p][i] > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, keys[p], "a Reynolds number must be positive");
+    g->simulations += g->part[p].count;
+  }
+  if (!g->part[0].count) return WeftFailKey(PETSC_COMM_WORLD, keys[0], "the list is empty; give one Reynolds number per simulation");
+  PetscCall(PetscMalloc1(g->simulations, &g->reynolds));
+  for (PetscInt p = 0; p < 2; p++) PetscCall(PetscArraycpy(g->reynolds + g->part[p].first, list[p], g->part[p].count));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateGrids(Generator *g)
+{
+  WeftGridOptions box;
+  WeftTeamInfo    info;
+
+  PetscFunctionBegin;
+  PetscCall(WeftTeamCreate(g->simulations, 0, &g->team));
+  PetscCall(WeftTeamGetInfo(g->team, &info));
+  PetscCall(WeftTeamShare(g->team, g->simulations, &g->first, &g->count));
+  g->rounds = (g->simulations + info.replicas - 1) / info.replicas;
+  PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGridCreate(info.space, &box, &g->coarse));
+  for (PetscInt a = 0; a < box.dim; a++) box.cells[a] *= g->refine;
+  box.granularity *= g->refine;
+  PetscCall(WeftGridCreate(info.space, &box, &g->fine));
+  PetscFunctionReturn(0);
+}
+
+/* A replica without a simulation of its own steps a copy of the last one, so that all stay in line. */
+static PetscErrorCode CreateModel(Generator *g)
+{
+  const PetscInt   batch = PetscMax(g->count, 1);
+  WeftModelOptions options;
+
+  PetscFunctionBegin;
+  PetscCall(WeftModelOptionsFromKeys(&options));
+  options.viscosity_ratio = 1.0; /* this is the reference */
+  PetscCall(WeftModelCreate(g->fine, batch, &options, NULL, PETSC_TRUE, &g->model));
+  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftSpaceCreateVelocity(g->coarse, batch, &g->kept));
+  PetscCall(WeftOpCreateRestrict(WeftModelVelocitySpace(g->model), g->kept, &g->restrict_op));
+  PetscCall(WeftStateCreate(g->kept, &g->frame));
+  PetscCall(WeftStepStates(WeftModelStep(g->model), g->in, g->out));
+  PetscCall(WeftInitialStates(g->model, g->in));
+  for (PetscInt b = 0; b < batch; b++) {
+    PetscReal values[2];
+    values[0] = g->reynolds[PetscMin(g->first + b, g->simulations - 1)];
+    PetscCall(WeftModelViscosity(values[0], &values[1]));
+    PetscCall(WeftModelSetNumbers(g->model, g->in, b, 2, numbers, values));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode OpenFiles(Generator *g, const char *folder)
+{
+  static const char *const names[] = {"train.h5", "test.h5"};
+  WeftDataInfo             info    = {0, 0, 2, {"reynolds", "viscosity"}};
+
+  PetscFunctionBegin;
+  info.frames = g->frames;
+  for (PetscInt p = 0; p < 2; p++) {
+    char path[PETSC_MAX_PATH_LEN];
+    if (!g->part[p].count) continue;
+    info.simulations = g->part[p].count;
+    PetscCall(PetscSNPrintf(path, sizeof(path), "%s/%s", folder, names[p]));
+    PetscCall(WeftDataCreate(g->kept, path, &info, &g->part[p].file));
+    for (PetscInt s = 0; s < g->part[p].count; s++) {
+      PetscReal values[2];
+      values[0] = g->reynolds[g->part[p].first + s];
+      PetscCall(WeftModelViscosity(values[0], &values[1]));
+      PetscCall(WeftDataWriteNumbers(g->part[p].file, s, values));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Every rank takes part in every write; a replica whose simulation belongs to the other file has none to give. */
+static PetscErrorCode WriteFrame(Generator *g, PetscInt frame)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftOpApply(g->restrict_op, g->in, &g->frame, NULL));
+  for (PetscInt round = 0; round < g->rounds; round++) {
+    for (PetscInt p = 0; p < 2; p++) {
+      const PetscInt s    = g->first + round - g->part[p].first;
+      const PetscBool mine = round < g->count && s >= 0 && s < g->part[p].count ? PETSC_TRUE : PETSC_FALSE;
+      if (g->part[p].count) PetscCall(WeftDataWrite(g->part[p].file, mine ? s : -1, frame, g->frame, mine ? round : 0));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Frame k is the state after step skip + 1 + k. */
+static PetscErrorCode Play(Generator *g)
+{
+  const PetscInt steps = g->skip + g->frames;
+  PetscReal      largest;
+  WeftProgress   progress;
+
+  PetscFunctionBegin;
+  PetscCall(WeftProgressCreate("dataset", steps, &progress));
+  for (PetscInt n = 1; n <= steps; n++) {
+    PetscCall(WeftOpApply(WeftModelStep(g->model), g->in, g->out, NULL));
+    for (PetscInt i = 0; i < WeftModelStates(g->model); i++) { /* the new states become the old ones */
+      const WeftState old = g->in[i];
+      g->in[i]            = g->out[i];
+      g->out[i]           = old;
+    }
+    PetscCall(WeftGridAgree(g->fine));
+    if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
+    if (n % 50 == 0 || n == steps) {
+      PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
+      PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
+    }
+    PetscCall(WeftProgressUpdate(progress, n, "%" PetscInt_FMT " simulations", g->simulations));
+  }
+  PetscCall(WeftProgressDestroy(&progress));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Destroy(Generator *g)
+{
+  PetscFunctionBegin;
+  for (PetscInt p = 0; p < 2; p++)
+    if (g->part[p].file) PetscCall(WeftDataDestroy(&g->part[p].file));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(g->model), g->in, g->out));
+  PetscCall(WeftStateDestroy(&g->frame));
+  PetscCall(WeftOpDestroy(&g->restrict_op));
+  PetscCall(WeftSpaceDestroy(&g->kept));
+  PetscCall(WeftModelDestroy(&g->model));
+  PetscCall(WeftGridDestroy(&g->fine));
+  PetscCall(WeftGridDestroy(&g->coarse));
+  PetscCall(WeftTeamDestroy(&g->team));
+  PetscCall(PetscFree(g->reynolds));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftDatasetGenerate(void)
+{
+  const double start = MPI_Wtime();
+  char         folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
+  WeftSummary  summary;
+  Generator    g;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(&g, sizeof(g)));
+  PetscCall(ReadKeys(&g));
+  PetscCall(CreateGrids(&g));
+  PetscCall(CreateModel(&g));
+  PetscCall(WeftCheckUnusedOptions());
+  PetscCall(WeftOutputFolder("dataset", folder, sizeof(folder)));
+  PetscCall(OpenFiles(&g, folder));
+  PetscCall(Play(&g));
+  PetscCall(WeftSummaryCreate("dataset", &summary));
+  PetscCall(WeftSummaryInt(summary, "simulations", g.simulations));
+  PetscCall(WeftSummaryInt(summary, "steps", g.skip + g.frames));
+  PetscCall(WeftSummaryInt(summary, "frames", g.frames));
+  PetscCall(WeftSummaryRealList(summary, "reynolds", g.simulations, g.reynolds));
+  PetscCall(WeftSummaryReal(summary, "seconds_per_step", (MPI_Wtime() - start) / (double)(g.skip + g.frames)));
+  PetscCall(Destroy(&g));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
+  PetscCall(WeftSummaryWrite(summary, path));
+  PetscCall(WeftSummaryDestroy(&summary));
+  PetscCall(WeftLog("%d simulations, %d frames each, in %s", (int)g.simulations, (int)g.frames, folder));
+  PetscFunctionReturn(0);
+}

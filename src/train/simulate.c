@@ -1,0 +1,173 @@
+/* The verb simulate: plays a model from its initial state and writes the series, figures, a picture and a summary. */
+#include "train/flow.h"
+
+typedef struct {
+  WeftTeam         team;
+  WeftGrid         grid;
+  WeftModel        model;
+  WeftState        in[WEFT_OP_MAX], out[WEFT_OP_MAX]; /* of the step */
+  WeftSeries       series;
+  FILE            *table;
+  char             folder[PETSC_MAX_PATH_LEN];
+  WeftModelFigures figures;
+  PetscInt         steps, every;
+  double           seconds; /* in the steps alone */
+} Simulation;
+
+static PetscErrorCode Create(Simulation *s)
+{
+  WeftModelOptions options;
+  WeftGridOptions  box;
+  WeftTeamInfo     info;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(s, sizeof(*s)));
+  PetscCall(WeftGetInt("simulate_steps", &s->steps));
+  PetscCall(WeftGetInt("simulate_every", &s->every));
+  if (s->steps < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_steps", "at least 1 step is needed");
+  if (s->every < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_every", "a frame is written every 1 or more steps");
+  PetscCall(WeftTeamCreate(1, 1, &s->team));
+  PetscCall(WeftTeamGetInfo(s->team, &info));
+  PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGridCreate(info.space, &box, &s->grid));
+  PetscCall(WeftModelOptionsFromKeys(&options));
+  options.before_obstacle = PETSC_TRUE;
+  PetscCall(WeftModelCreate(s->grid, 1, &options, NULL, PETSC_TRUE, &s->model));
+  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
+  PetscCall(WeftInitialStates(s->model, s->in));
+  PetscCall(WeftModelSetNumbersFromKeys(s->model, s->in));
+  PetscCall(WeftCheckUnusedOptions());
+  PetscCall(WeftOutputFolder("simulate", s->folder, sizeof(s->folder)));
+  PetscFunctionReturn(0);
+}
+
+/* Name of a file in the output folder. */
+static PetscErrorCode InFolder(const Simulation *s, const char *name, char path[PETSC_MAX_PATH_LEN])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscSNPrintf(path, PETSC_MAX_PATH_LEN, "%s/%s", s->folder, name));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode OpenFiles(Simulation *s)
+{
+  const PetscInt dim = WeftGridLayout(s->grid)->dim;
+  char           path[PETSC_MAX_PATH_LEN];
+  PetscMPIInt    rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(InFolder(s, "fields", path));
+  PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
+  PetscCall(InFolder(s, "figures.csv.part", path));
+  if (rank == 0) s->table = fopen(path, "w");
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, rank == 0 && !s->table ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written; choose another folder with -output", path));
+  if (!s->table) PetscFunctionReturn(0);
+  fprintf(s->table, "step,time,kinetic_energy,max_velocity,courant,max_divergence");
+  for (PetscInt a = 0; a < dim; a++) fprintf(s->table, ",force_%c", "xyz"[a]);
+  fprintf(s->table, "\n");
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode WriteFigures(Simulation *s, PetscInt step)
+{
+  const WeftModelFigures *f = &s->figures;
+
+  PetscFunctionBegin;
+  if (!s->table) PetscFunctionReturn(0);
+  fprintf(s->table, "%d,%.9g,%.12g,%.12g,%.6g,%.6g", (int)step, (double)step * WeftModelTimeStep(s->model), f->kinetic_energy, f->max_velocity, f->courant, f->max_divergence);
+  for (PetscInt a = 0; a < WeftGridLayout(s->grid)->dim; a++) fprintf(s->table, ",%.12g", f->force[a]);
+  fprintf(s->table, "\n");
+  PetscFunctionReturn(0);
+}
+
+/* The states, and the pressure after them (zero before the first step). */
+static PetscErrorCode WriteFrame(Simulation *s, PetscInt step, const WeftState states[])
+{
+  const PetscInt n     = WeftModelStates(s->model);
+  PetscInt       count = n;
+  WeftState      all[WEFT_OP_MAX];
+
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < n; i++) all[i] = states[i];
+  if (WeftModelProjects(s->model)) all[count++] = s->out[n];
+  PetscCall(WeftSeriesWrite(s->series, (PetscReal)step * WeftModelTimeStep(s->model), count, all, 0));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Run(Simulation *s)
+{
+  const PetscInt states = WeftModelStates(s->model);
+  WeftProgress   progress;
+
+  PetscFunctionBegin;
+  PetscCall(WeftProgressCreate("simulate", s->steps, &progress));
+  PetscCall(WriteFrame(s, 0, s->in));
+  for (PetscInt n = 1; n <= s->steps; n++) {
+    const double begin = MPI_Wtime();
+    PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
+    s->seconds += MPI_Wtime() - begin;
+    PetscCall(WeftGridAgree(s->grid));
+    PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
+    WeftCheck(isfinite(s->figures.kinetic_energy), PETSC_COMM_WORLD, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n);
+    PetscCall(WriteFigures(s, n));
+    if (n % s->every == 0 || n == s->steps) PetscCall(WriteFrame(s, n, s->out));
+    for (PetscInt i = 0; i < states; i++) { /* the new states become the old ones */
+      const WeftState old = s->in[i];
+      s->in[i]            = s->out[i];
+      s->out[i]           = old;
+    }
+    PetscCall(WeftProgressUpdate(progress, n, "time %.4g  Courant %.2f  divergence %.1e", (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
+  }
+  PetscCall(WeftProgressDestroy(&progress));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Finish(Simulation *s)
+{
+  const WeftModelFigures *f = &s->figures;
+  char                    path[PETSC_MAX_PATH_LEN], part[PETSC_MAX_PATH_LEN];
+  WeftSummary             summary;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSeriesDestroy(&s->series));
+  PetscCall(InFolder(s, "figures.csv.part", part));
+  PetscCall(InFolder(s, "figures.csv", path));
+  if (s->table) {
+    fclose(s->table);
+    rename(part, path);
+  }
+  PetscCall(InFolder(s, "picture.png", path));
+  PetscCall(WeftFlowPicture(path, s->model, s->in));
+  PetscCall(WeftSummaryCreate("simulate", &summary));
+  PetscCall(WeftSummaryInt(summary, "steps", s->steps));
+  PetscCall(WeftSummaryReal(summary, "time", (double)s->steps * WeftModelTimeStep(s->model)));
+  PetscCall(WeftSummaryReal(summary, "kinetic_energy", f->kinetic_energy));
+  PetscCall(WeftSummaryReal(summary, "max_velocity", f->max_velocity));
+  PetscCall(WeftSummaryReal(summary, "courant", f->courant));
+  PetscCall(WeftSummaryReal(summary, "max_divergence", f->max_divergence));
+  PetscCall(WeftSummaryRealList(summary, "force", WeftGridLayout(s->grid)->dim, f->force));
+  PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)s->steps));
+  PetscCall(InFolder(s, "summary.json", path));
+  PetscCall(WeftSummaryWrite(summary, path));
+  PetscCall(WeftSummaryDestroy(&summary));
+  PetscCall(WeftLog("%d steps to time %.6g in %s", (int)s->steps, (double)s->steps * WeftModelTimeStep(s->model), s->folder));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftSimulate(void)
+{
+  Simulation s;
+
+  PetscFunctionBegin;
+  PetscCall(Create(&s));
+  PetscCall(OpenFiles(&s));
+  PetscCall(Run(&s));
+  PetscCall(Finish(&s));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(s.model), s.in, s.out));
+  PetscCall(WeftModelDestroy(&s.model));
+  PetscCall(WeftGridDestroy(&s.grid));
+  PetscCall(WeftTeamDestroy(&s.team));
+  PetscFunctionReturn(0);
+}
