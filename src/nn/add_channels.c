@@ -155,3 +155,19 @@ PetscErrorCode WeftOpCreateAddChannels(WeftSpace planes, WeftSpace channels, con
   PetscCall(WeftOpCreate("add_channels", &maps, v, WEFT_NEEDS_NOTHING, 2, in, 1, &planes, op));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpExample_AddChannels(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+{
+  static const PetscReal scale[] = {0.5, 2.0, 1.5, 0.7};
+  WeftSpace              planes, channels;
+  WeftOp                 op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftOpExampleSpace(grid, batch, 1, &planes));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, WeftSpaceGetInfo(planes)->fields, 0, variant == 1 ? PETSC_TRUE : PETSC_FALSE, &channels));
+  PetscCall(WeftOpCreateAddChannels(planes, channels, scale, &op));
+  PetscCall(WeftOpExampleFill(op, example));
+  PetscCall(WeftSpaceDestroy(&planes));
+  PetscCall(WeftSpaceDestroy(&channels));
+  PetscFunctionReturn(0);
+}

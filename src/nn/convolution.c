@@ -360,3 +360,31 @@ PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvo
   PetscCall(WeftSpaceDestroy(&in[1]));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+{
+  static const struct {
+    PetscInt               inputs;
+    PetscBool              single;
+    WeftConvolutionOptions options;
+  } variants[] = {
+    {3, PETSC_FALSE, {3, 5, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE}},
+    {6, PETSC_FALSE, {3, 6, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE}},
+    {2, PETSC_FALSE, {5, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_TRUE}},
+    {4, PETSC_FALSE, {1, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE}},
+    {3, PETSC_FALSE, {5, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE}},
+    {3, PETSC_TRUE, {3, 6, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE}},
+  };
+  const WeftConvolutionOptions *options = &variants[variant].options;
+  WeftSpace                     x, y;
+  WeftOp                        op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSpaceCreateChannels(grid, batch, variants[variant].inputs, options->kernel / 2, variants[variant].single, &x));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? options->kernel / 2 : 0, variants[variant].single, &y));
+  PetscCall(WeftOpCreateConvolution(x, y, options, &op));
+  PetscCall(WeftOpExampleFill(op, example));
+  PetscCall(WeftSpaceDestroy(&x));
+  PetscCall(WeftSpaceDestroy(&y));
+  PetscFunctionReturn(0);
+}

@@ -49,3 +49,25 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
   PetscCall(WeftSpaceDestroy(&space));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpExample_Correction(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+{
+  static const PetscReal scale[] = {0.5, 2.0, 1.5}, number_scale[] = {0.3};
+  char                   last[16], first[]  = "residual 3 4 tanh";
+  char                  *lines[2] = {first, last};
+  const WeftNetOptions   options  = {2, lines, variant ? WEFT_GHOST_COPY : WEFT_GHOST_ZERO, 1.0, PETSC_FALSE};
+  WeftSpace              velocity, numbers;
+  WeftNet                net;
+  WeftOp                 op;
+
+  PetscFunctionBegin;
+  PetscCall(PetscSNPrintf(last, sizeof(last), "conv 1 %" PetscInt_FMT, WeftGridLayout(grid)->dim));
+  PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
+  PetscCall(WeftSpaceCreateNumbers(WeftSpaceGetInfo(velocity)->comm, batch, 1, PETSC_TRUE, &numbers));
+  PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, &net, &op));
+  PetscCall(WeftOpExampleFill(op, example));
+  PetscCall(WeftNetDestroy(&net));
+  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftSpaceDestroy(&numbers));
+  PetscFunctionReturn(0);
+}

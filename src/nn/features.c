@@ -137,3 +137,23 @@ PetscErrorCode WeftOpCreateFeatures(WeftSpace planes, WeftSpace numbers, const P
   PetscCall(WeftOpCreate("features", &maps, v, WEFT_NEEDS_NOTHING, numbers ? 2 : 1, in, 1, &y, op));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpExample_Features(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+{
+  static const PetscReal scale[] = {0.5, 2.0, 1.5, 0.7}, number_scale[] = {0.3, 3.0};
+  const PetscInt         dim     = WeftGridLayout(grid)->dim;
+  const PetscBool        single  = variant == 1 ? PETSC_TRUE : PETSC_FALSE; /* which has no numbers either */
+  WeftSpace              planes, numbers = NULL, y;
+  WeftOp                 op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftOpExampleSpace(grid, batch, 1, &planes));
+  if (!single) PetscCall(WeftSpaceCreateNumbers(WeftSpaceGetInfo(planes)->comm, batch, 2, PETSC_TRUE, &numbers));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, dim + 1 + (single ? 0 : 2), 1, single, &y));
+  PetscCall(WeftOpCreateFeatures(planes, numbers, scale, number_scale, y, &op));
+  PetscCall(WeftOpExampleFill(op, example));
+  PetscCall(WeftSpaceDestroy(&planes));
+  if (numbers) PetscCall(WeftSpaceDestroy(&numbers));
+  PetscCall(WeftSpaceDestroy(&y));
+  PetscFunctionReturn(0);
+}

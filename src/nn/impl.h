@@ -3,6 +3,7 @@
 #define WEFT_NN_IMPL_H
 #include <weft/nn.h>
 #include <stddef.h>
+#include "op/rows.h"
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
 
