@@ -42,5 +42,6 @@ PetscErrorCode WeftKernelsGet(PetscBool single, const WeftKernels **kernels)
 
 const char *WeftKernelsName(void)
 {
-  return chosen ? chosen->name : Find("auto")->name;
+  const WeftKernels *kernels;
+  return WeftKernelsGet(PETSC_TRUE, &kernels) ? "none" : kernels->name;
 }
