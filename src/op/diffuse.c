@@ -26,7 +26,10 @@ WEFT_INLINE void Loop(const PetscInt dim, const PetscBool add, WeftRows rows, co
   for (PetscInt k = 0; k < rows.n[2]; k++) {
     for (PetscInt j = 0; j < rows.n[1]; j++) {
       const PetscInt row = WEFT_ROW(rows, j, k);
-      for (PetscInt i = row; i < row + rows.n[0]; i++) y[i] = (add ? y[i] : 0.0) + (own * x[i] + Laplacian(dim, x, i, sy, sz, cx, cy, cz));
+      for (PetscInt i = row; i < row + rows.n[0]; i++) {
+        const double value = own * x[i] + Laplacian(dim, x, i, sy, sz, cx, cy, cz);
+        y[i]               = add ? y[i] + value : value;
+      }
     }
   }
 }
