@@ -141,6 +141,32 @@ typedef struct {
 } WeftOpRow;
 #define WEFT_ALL_DIMS 7
 #define WEFT_ALL_SIDES 31
+/* The rows of src/op/list.h: every operator of the library. */
+PetscErrorCode WeftOpRows(PetscInt *count, const WeftOpRow **rows);
+
+/* Checks an operator against its contract, on any operator and any ranks:
+     apply      overwrites, does the same with and without a record, leaves its inputs alone, reads no ghost that it did not fill
+     tangent    overwrites; the parts of its inputs add up
+     adjoint    |<J v, w> - <v, J'w>| <= 1e-12 |J v| |w| for every input and output; accumulates; unwanted inputs change nothing
+     Taylor     |F(x + h v) - F(x) - h J v| falls with order 2 over the steps h at which no value changes its branch (or is
+                round-off at all of them, where F is linear); at least one step must be so
+     assembled  (if asked for) the assembled tangent is the transpose of the assembled adjoint; PLANES and NUMBERS only
+   With float32 features the bounds are in terms of float32's round-off. Collective on the space communicator. A fault is
+   no error of WeftOpCheck: the report carries it, the same on every rank. */
+typedef struct {
+  const WeftState *at;       /* inputs at which to check; NULL: drawn from the example's offsets and amplitudes */
+  PetscInt64       seed;
+  PetscBool        assemble; /* small grids: as many tangents and adjoints as there are unknowns */
+} WeftOpCheckOptions;
+typedef struct {
+  PetscBool passed;
+  char      message[512];   /* the first fault; empty: passed */
+  PetscReal dot, dot_bound; /* largest |<J v, w> - <v, J'w>| / (|J v| |w|), and what it may be */
+  PetscReal order;          /* smallest observed order of the Taylor remainder; 0: round-off at every step */
+  PetscInt  steps, changed; /* steps without a change of branch; values that changed it at the largest step */
+  PetscReal transpose;      /* largest |J - (J')'| / largest |J| of the assembled pairs; 0: not assembled */
+} WeftOpReport;
+PetscErrorCode WeftOpCheck(const WeftOpExample *example, const WeftOpCheckOptions *options, WeftOpReport *report);
 
 #if defined(__cplusplus)
 }

@@ -182,6 +182,7 @@ PetscErrorCode WeftGridDestroy(WeftGrid *grid)
     PetscCall(PetscFree(g->send[n]));
     PetscCall(PetscFree(g->receive[n]));
   }
+  PetscCall(PetscFree(g->note));
   PetscCall(DMDestroy(&g->dm));
   PetscCall(PetscCommDestroy(&g->comm));
   PetscCall(PetscFree(g));

@@ -21,6 +21,7 @@ struct _n_WeftGrid {
   WeftNeighbour neighbour[26];
   size_t        room[26]; /* bytes of the message buffers */
   char         *send[26], *receive[26];
+  char         *note; /* the first mistake that this rank met since the last agreement; NULL: none */
 };
 
 struct _n_WeftSpace {
