@@ -466,7 +466,7 @@ PetscErrorCode WeftOpCreateAdvect(WeftSpace fields, WeftSpace velocity, WeftAdve
 }
 
 /* Velocity and a cell field, up to 1.6 cells a step. Variants: the schemes. */
-PetscErrorCode WeftOpExample_advect(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+PetscErrorCode WeftOpExample_Advect(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
   static const char *const  names[]  = {"smoke", "velocity_x", "velocity_y", "velocity_z"};
   static const WeftLocation places[] = {WEFT_CELL, WEFT_FACE_X, WEFT_FACE_Y, WEFT_FACE_Z};
