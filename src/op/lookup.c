@@ -1,11 +1,12 @@
-/* Lookups at displaced places. Points are taken in strips of a row: a strip's places come first, then the nodes around them in
-   loops that are contiguous in x; each node offset k that any point of the strip uses is one pass, with weight 0 where a point
-   does not use it. So no memory is gathered, and neighbours that move alike cost two passes per axis. */
+/* Lookups at displaced places. Points are taken in strips of a row, as many as a vector register holds: their places come
+   first, then the nodes around them; each node offset k that any point of the strip uses is one contiguous load, with weight 0
+   where a point does not use it. So no memory is gathered, and points that move alike take two loads per axis. */
 #include <math.h>
 #include "base/kernel.h"
 #include "op/lookup.h"
 
-#define STRIP 64
+#define LANES 8           /* points in a strip */
+#define ROUND_OFF 4e-15   /* what m may miss by where all its values are equal: no reason to hold it */
 #define TAPS (2 * 64 + 2) /* the widest halo */
 
 void WeftLookupSetUp(const WeftLayout *l, WeftLocation location, PetscReal dt, WeftLookup *g)
@@ -49,60 +50,83 @@ typedef struct {
   PetscInt at, place[3], n; /* in the plane, global indices of the first point, points */
 } Strip;
 typedef struct {
-  double   base[3][STRIP], w[3][STRIP], active[3][STRIP]; /* active: 0 where a side or a fault holds the place */
+  double   base[3][LANES], w[3][LANES], active[3][LANES]; /* active: 0 where a side or a fault holds the place */
   PetscInt first[3], last[3];                             /* nodes used, as offsets from the points */
 } Places;
 
-/* Mean of the velocity of axis a at the points of the strip, times factor. */
-WEFT_INLINE void Mean(const WeftLookup *g, const Strip *s, PetscInt a, const double *restrict u, double *restrict d)
+/* All arithmetic runs over whole strips; only memory is read and written by the length n of the strip, which is a constant
+   where the strip is whole. */
+WEFT_INLINE void Load(const double *restrict from, const int n, double *restrict to)
 {
-  const PetscInt along = g->stride[a], n = s->n;
-  const double   factor = g->factor[a], half = 0.5 * factor, quarter = 0.25 * factor;
+  for (int i = 0; i < n; i++) to[i] = from[i];
+  for (int i = n; i < LANES; i++) to[i] = 0.0;
+}
 
-  u += s->at;
+WEFT_INLINE void Store(const double *restrict from, const int n, double *restrict to)
+{
+  for (int i = 0; i < n; i++) to[i] = from[i];
+}
+
+/* Mean of the velocity of axis a at the points of the strip, times factor. */
+WEFT_INLINE void Mean(const WeftLookup *g, const Strip *s, const int n, PetscInt a, const double *restrict u,
+                      double *restrict d)
+{
+  const PetscInt along  = g->stride[a];
+  const double   factor = g->factor[a], half = 0.5 * factor, quarter = 0.25 * factor;
+  double         u0[LANES], u1[LANES], u2[LANES], u3[LANES];
+
+  Load(u + s->at, n, u0);
   if ((PetscInt)g->location == a) {
-    for (PetscInt i = 0; i < n; i++) d[i] = factor * u[i];
-  } else if (g->location == WEFT_CELL) {
-    for (PetscInt i = 0; i < n; i++) d[i] = half * (u[i] + u[i + along]);
+    for (int i = 0; i < LANES; i++) d[i] = factor * u0[i];
+    return;
+  }
+  Load(u + s->at + along, n, u1);
+  if (g->location == WEFT_CELL) {
+    for (int i = 0; i < LANES; i++) d[i] = half * (u0[i] + u1[i]);
   } else {
     const PetscInt across = g->stride[g->location];
-    for (PetscInt i = 0; i < n; i++) d[i] = quarter * ((u[i] + u[i + along]) + (u[i - across] + u[i - across + along]));
+    Load(u + s->at - across, n, u2);
+    Load(u + s->at - across + along, n, u3);
+    for (int i = 0; i < LANES; i++) d[i] = quarter * ((u0[i] + u1[i]) + (u2[i] + u3[i]));
   }
 }
 
 /* Where the points of the strip look along axis a, from their displacements. */
-WEFT_INLINE PetscInt Place(const WeftLookup *g, const Strip *s, PetscInt a, double sign, const double *restrict d,
-                           Places *restrict p)
+WEFT_INLINE int Place(const WeftLookup *g, const Strip *s, PetscInt a, double sign, const double *restrict d,
+                      Places *restrict p)
 {
   const double limit = (double)g->halo, step = a == 0 ? 1.0 : 0.0;
   const double below = g->below[a] - s->place[a], above = g->above[a] - s->place[a];
-  const double top   = ceil(g->above[a]) - 1.0 - s->place[a]; /* the last cell; a place held at its upper end stays in it */
-  int          first = 1000, last = -1000, fault = 0;
+  const double top = ceil(g->above[a]) - 1.0 - s->place[a]; /* the last cell; a place held at its upper end stays in it */
+  int          base[LANES], first, last, fault = 0;
 
-  for (int i = 0; i < (int)s->n; i++) {
+  for (int i = 0; i < LANES; i++) {
     const double wanted = sign * d[i], low = below - step * i, high = above - step * i;
     const int    bad = !(fabs(wanted) < limit); /* NaN as well */
-    double       q   = bad ? 0.0 : wanted;
+    double       q   = bad ? 0.0 : wanted, lower;
     q                = q < low ? low : q;
     q                = q > high ? high : q;
-    p->base[a][i]    = floor(q) > top - step * i ? top - step * i : floor(q);
-    p->w[a][i]       = q - p->base[a][i];
+    lower            = floor(q);
+    lower            = lower > top - step * i ? top - step * i : lower;
+    p->base[a][i]    = lower;
+    p->w[a][i]       = q - lower;
     p->active[a][i]  = q == wanted ? 1.0 : 0.0;
+    base[i]          = (int)lower;
     fault |= bad;
   }
-  for (int i = 0; i < (int)s->n; i++) {
-    const int base = (int)p->base[a][i];
-    first          = base < first ? base : first;
-    last           = base > last ? base : last;
+  first = last = base[0];
+  for (int i = 0; i < LANES; i++) {
+    first = base[i] < first ? base[i] : first;
+    last  = base[i] > last ? base[i] : last;
   }
   p->first[a] = first;
   p->last[a]  = PetscMin(last + 1, g->halo);
   return fault;
 }
 
-WEFT_INLINE PetscInt PlaceAll(const WeftLookup *g, const Strip *s, double sign, double d[3][STRIP], Places *p)
+WEFT_INLINE int PlaceAll(const WeftLookup *g, const Strip *s, double sign, double d[3][LANES], Places *p)
 {
-  PetscInt fault = 0;
+  int fault = 0;
   for (PetscInt a = 0; a < 3; a++) {
     p->first[a] = p->last[a] = 0;
     if (a < g->dim) fault |= Place(g, s, a, sign, d[a], p);
@@ -111,79 +135,86 @@ WEFT_INLINE PetscInt PlaceAll(const WeftLookup *g, const Strip *s, double sign, 
 }
 
 /* The same from planes of displacements. */
-WEFT_INLINE void PlacePlanes(const WeftLookup *g, const Strip *s, double sign, const double *const d[3], Places *p)
+WEFT_INLINE void PlacePlanes(const WeftLookup *g, const Strip *s, const int n, double sign, const double *const planes[3],
+                             Places *p)
 {
-  for (PetscInt a = 0; a < 3; a++) {
-    p->first[a] = p->last[a] = 0;
-    if (a < g->dim) (void)Place(g, s, a, sign, d[a] + s->at, p);
-  }
+  double d[3][LANES];
+  for (PetscInt a = 0; a < g->dim; a++) Load(planes[a] + s->at, n, d[a]);
+  (void)PlaceAll(g, s, sign, d, p);
 }
 
 /* Weight and slope of the nodes at offset k along axis a. Along axes that are not there: 1. */
-WEFT_INLINE void Weight(const WeftLookup *g, const Places *restrict p, PetscInt a, PetscInt k, PetscInt n,
-                        double *restrict weight)
+WEFT_INLINE void Weight(const WeftLookup *g, const Places *restrict p, PetscInt a, PetscInt k, double *restrict weight)
 {
   const double node = (double)k;
   if (a >= g->dim) {
-    for (PetscInt i = 0; i < n; i++) weight[i] = 1.0;
+    for (int i = 0; i < LANES; i++) weight[i] = 1.0;
     return;
   }
-  for (PetscInt i = 0; i < n; i++)
+  for (int i = 0; i < LANES; i++)
     weight[i] = p->base[a][i] == node ? 1.0 - p->w[a][i] : p->base[a][i] == node - 1.0 ? p->w[a][i] : 0.0;
 }
 
-WEFT_INLINE void Slope(const WeftLookup *g, const Places *restrict p, PetscInt a, PetscInt k, PetscInt n,
-                       double *restrict slope)
+WEFT_INLINE void Slope(const WeftLookup *g, const Places *restrict p, PetscInt a, PetscInt k, double *restrict slope)
 {
   const double node = (double)k;
   if (a >= g->dim) {
-    for (PetscInt i = 0; i < n; i++) slope[i] = 1.0;
+    for (int i = 0; i < LANES; i++) slope[i] = 1.0;
     return;
   }
-  for (PetscInt i = 0; i < n; i++) slope[i] = p->base[a][i] == node ? -1.0 : p->base[a][i] == node - 1.0 ? 1.0 : 0.0;
+  for (int i = 0; i < LANES; i++) slope[i] = p->base[a][i] == node ? -1.0 : p->base[a][i] == node - 1.0 ? 1.0 : 0.0;
 }
 
-/* Offset in the plane from a point to the node of its code. */
-WEFT_INLINE PetscInt Node(const WeftLookup *g, double code)
+/* value[i] of f at the places. */
+WEFT_INLINE void Interpolate(const WeftLookup *g, const Strip *s, const int n, const Places *restrict p,
+                             const double *restrict f, double *restrict value)
 {
-  const PetscInt side = 2 * g->halo + 1, c = (PetscInt)code - 1;
-  return (c % side - g->halo) + (c / side % side - g->halo) * g->stride[1] + (c / side / side - g->halo) * g->stride[2];
-}
+  const PetscInt taps = p->last[0] - p->first[0] + 1;
+  double         x[TAPS][LANES], y[LANES], z[LANES], row[LANES], node[LANES];
 
-/* value[i] and, if asked for, slope[axis][i] of f at the places. */
-WEFT_INLINE void Interpolate(const WeftLookup *g, const Strip *s, const Places *restrict p, const double *restrict f,
-                             double *restrict value, const int slopes, double slope[restrict 3][STRIP])
-{
-  const PetscInt n = s->n, taps = p->last[0] - p->first[0] + 1;
-  double         x[TAPS][STRIP], y[STRIP], z[STRIP], dy[STRIP], dz[STRIP], row[STRIP], row_x[STRIP];
-
-  for (PetscInt t = 0; t < taps; t++) Weight(g, p, 0, p->first[0] + t, n, x[t]);
-  for (PetscInt i = 0; i < n; i++) value[i] = 0.0;
-  for (PetscInt a = 0; a < 3 && slopes; a++)
-    for (PetscInt i = 0; i < n; i++) slope[a][i] = 0.0;
+  for (PetscInt t = 0; t < taps; t++) Weight(g, p, 0, p->first[0] + t, x[t]);
+  for (int i = 0; i < LANES; i++) value[i] = 0.0;
   for (PetscInt kz = p->first[2]; kz <= p->last[2]; kz++) {
-    Weight(g, p, 2, kz, n, z);
-    if (slopes) Slope(g, p, 2, kz, n, dz);
+    Weight(g, p, 2, kz, z);
     for (PetscInt ky = p->first[1]; ky <= p->last[1]; ky++) {
       const double *restrict nodes = f + s->at + kz * g->stride[2] + ky * g->stride[1] + p->first[0];
-      Weight(g, p, 1, ky, n, y);
-      if (slopes) Slope(g, p, 1, ky, n, dy);
-      for (PetscInt i = 0; i < n; i++) row[i] = x[0][i] * nodes[i];
-      for (PetscInt t = 1; t < taps; t++)
-        for (PetscInt i = 0; i < n; i++) row[i] += x[t][i] * nodes[t + i];
-      for (PetscInt i = 0; i < n; i++) value[i] += (z[i] * y[i]) * row[i];
-      if (!slopes) continue;
-      for (PetscInt i = 0; i < n; i++) row_x[i] = 0.0;
+      Weight(g, p, 1, ky, y);
+      for (int i = 0; i < LANES; i++) row[i] = 0.0;
       for (PetscInt t = 0; t < taps; t++) {
-        const double node = (double)(p->first[0] + t);
-        for (PetscInt i = 0; i < n; i++)
-          row_x[i] += (p->base[0][i] == node ? -1.0 : p->base[0][i] == node - 1.0 ? 1.0 : 0.0) * nodes[t + i];
+        Load(nodes + t, n, node);
+        for (int i = 0; i < LANES; i++) row[i] += x[t][i] * node[i];
       }
-      for (PetscInt i = 0; i < n; i++) {
-        slope[0][i] += (z[i] * y[i]) * row_x[i];
-        slope[1][i] += (z[i] * dy[i]) * row[i];
-        slope[2][i] += (dz[i] * y[i]) * row[i];
+      for (int i = 0; i < LANES; i++) value[i] += (z[i] * y[i]) * row[i];
+    }
+  }
+}
+
+/* slope[axis][i] of f at the places. */
+WEFT_INLINE void Differentiate(const WeftLookup *g, const Strip *s, const int n, const Places *restrict p,
+                               const double *restrict f, double slope[restrict 3][LANES])
+{
+  const PetscInt taps = p->last[0] - p->first[0] + 1;
+  double x[TAPS][LANES], dx[TAPS][LANES], y[LANES], z[LANES], dy[LANES], dz[LANES], row[LANES], row_x[LANES], node[LANES];
+
+  for (PetscInt t = 0; t < taps; t++) Weight(g, p, 0, p->first[0] + t, x[t]);
+  for (PetscInt t = 0; t < taps; t++) Slope(g, p, 0, p->first[0] + t, dx[t]);
+  for (int i = 0; i < LANES; i++) slope[0][i] = slope[1][i] = slope[2][i] = 0.0;
+  for (PetscInt kz = p->first[2]; kz <= p->last[2]; kz++) {
+    Weight(g, p, 2, kz, z);
+    Slope(g, p, 2, kz, dz);
+    for (PetscInt ky = p->first[1]; ky <= p->last[1]; ky++) {
+      const double *restrict nodes = f + s->at + kz * g->stride[2] + ky * g->stride[1] + p->first[0];
+      Weight(g, p, 1, ky, y);
+      Slope(g, p, 1, ky, dy);
+      for (int i = 0; i < LANES; i++) row[i] = row_x[i] = 0.0;
+      for (PetscInt t = 0; t < taps; t++) {
+        Load(nodes + t, n, node);
+        for (int i = 0; i < LANES; i++) row[i] += x[t][i] * node[i];
+        for (int i = 0; i < LANES; i++) row_x[i] += dx[t][i] * node[i];
       }
+      for (int i = 0; i < LANES; i++) slope[0][i] += (z[i] * y[i]) * row_x[i];
+      for (int i = 0; i < LANES; i++) slope[1][i] += (z[i] * dy[i]) * row[i];
+      for (int i = 0; i < LANES; i++) slope[2][i] += (dz[i] * y[i]) * row[i];
     }
   }
 }
@@ -194,24 +225,52 @@ WEFT_INLINE void Interpolate(const WeftLookup *g, const Strip *s, const Places *
     for (PetscInt j_ = (low)[1]; j_ < (high)[1]; j_++)                                                                         \
       for (Strip s = {(g)->zero + (low)[0] + j_ * (g)->stride[1] + k_ * (g)->stride[2],                                        \
                       {(low)[0], j_, k_},                                                                                      \
-                      PetscMin(STRIP, (high)[0] - (low)[0])};                                                                  \
-           s.n > 0; s.at += STRIP, s.place[0] += STRIP, s.n = PetscMin(STRIP, (high)[0] - s.place[0]))
+                      PetscMin(LANES, (high)[0] - (low)[0])};                                                                  \
+           s.n > 0; s.at += LANES, s.place[0] += LANES, s.n = PetscMin(LANES, (high)[0] - s.place[0]))
 
 /* ---- values, tangent ---------------------------------------------------------------------------------------------- */
+
+WEFT_INLINE int StripValues(const WeftLookup *g, const Strip *s, const int n, double sign, const double *const velocity[3],
+                            const double *f, double *y)
+{
+  double d[3][LANES], value[LANES];
+  Places p;
+  int    fault;
+
+  for (PetscInt a = 0; a < g->dim; a++) Mean(g, s, n, a, velocity[a], d[a]);
+  fault = PlaceAll(g, s, sign, d, &p);
+  Interpolate(g, s, n, &p, f, value);
+  Store(value, n, y + s->at);
+  return fault;
+}
 
 WEFT_KERNEL void WeftLookupValues(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *f,
                                   double *y, PetscInt *fault)
 {
-  PetscInt faults = 0;
+  int faults = 0;
   FOR_STRIPS(g, g->lo, g->hi, s)
-  {
-    double d[3][STRIP];
-    Places p;
-    for (PetscInt a = 0; a < g->dim; a++) Mean(g, &s, a, velocity[a], d[a]);
-    faults |= PlaceAll(g, &s, (double)sign, d, &p);
-    Interpolate(g, &s, &p, f, y + s.at, 0, NULL);
-  }
+  faults |= s.n == LANES ? StripValues(g, &s, LANES, sign, velocity, f, y) : StripValues(g, &s, s.n, sign, velocity, f, y);
   *fault |= faults;
+}
+
+WEFT_INLINE void StripTangent(const WeftLookup *g, const Strip *s, const int n, double sign, const double *const velocity[3],
+                              const double *f, const double *const dvelocity[3], const double *df, double *dy)
+{
+  double d[3][LANES], value[LANES], slope[3][LANES];
+  Places p;
+
+  for (PetscInt a = 0; a < g->dim; a++) Mean(g, s, n, a, velocity[a], d[a]);
+  (void)PlaceAll(g, s, sign, d, &p);
+  for (int i = 0; i < LANES; i++) value[i] = 0.0;
+  if (df) Interpolate(g, s, n, &p, df, value);
+  if (dvelocity[0]) {
+    Differentiate(g, s, n, &p, f, slope);
+    for (PetscInt a = 0; a < g->dim; a++) {
+      Mean(g, s, n, a, dvelocity[a], d[a]);
+      for (int i = 0; i < LANES; i++) value[i] += sign * (slope[a][i] * p.active[a][i]) * d[a][i];
+    }
+  }
+  Store(value, n, dy + s->at);
 }
 
 WEFT_KERNEL void WeftLookupTangent(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *f,
@@ -219,20 +278,10 @@ WEFT_KERNEL void WeftLookupTangent(const WeftLookup *g, PetscInt sign, const dou
 {
   FOR_STRIPS(g, g->lo, g->hi, s)
   {
-    double d[3][STRIP], value[STRIP], slope[3][STRIP];
-    double *restrict to = dy + s.at;
-    Places p;
-    for (PetscInt a = 0; a < g->dim; a++) Mean(g, &s, a, velocity[a], d[a]);
-    PlaceAll(g, &s, (double)sign, d, &p);
-    for (PetscInt i = 0; i < s.n; i++) value[i] = 0.0;
-    if (df) Interpolate(g, &s, &p, df, value, 0, NULL);
-    for (PetscInt i = 0; i < s.n; i++) to[i] = value[i];
-    if (!dvelocity[0]) continue;
-    Interpolate(g, &s, &p, f, value, 1, slope);
-    for (PetscInt a = 0; a < g->dim; a++) {
-      Mean(g, &s, a, dvelocity[a], d[a]);
-      for (PetscInt i = 0; i < s.n; i++) to[i] += (double)sign * (slope[a][i] * p.active[a][i]) * d[a][i];
-    }
+    if (s.n == LANES)
+      StripTangent(g, &s, LANES, sign, velocity, f, dvelocity, df, dy);
+    else
+      StripTangent(g, &s, s.n, sign, velocity, f, dvelocity, df, dy);
   }
 }
 
@@ -242,7 +291,28 @@ WEFT_KERNEL void WeftLookupDisplace(const WeftLookup *g, const double *const vel
 {
   FOR_STRIPS(g, g->lo, g->hi, s)
   {
-    for (PetscInt a = 0; a < g->dim; a++) Mean(g, &s, a, velocity[a], d[a] + s.at);
+    for (PetscInt a = 0; a < g->dim; a++) {
+      double mean[LANES];
+      Mean(g, &s, s.n, a, velocity[a], mean);
+      Store(mean, s.n, d[a] + s.at);
+    }
+  }
+}
+
+WEFT_INLINE void StripSlopes(const WeftLookup *g, const Strip *s, const int n, double sign, const double *const d[3],
+                             const double *f, double scale, const double *bar, PetscBool add, double *const d_bar[3])
+{
+  double weight[LANES], slope[3][LANES], sum[LANES];
+  Places p;
+
+  PlacePlanes(g, s, n, sign, d, &p);
+  Differentiate(g, s, n, &p, f, slope);
+  Load(bar + s->at, n, weight);
+  for (PetscInt a = 0; a < g->dim; a++) {
+    for (int i = 0; i < LANES; i++) sum[i] = 0.0;
+    if (add) Load(d_bar[a] + s->at, n, sum);
+    for (int i = 0; i < LANES; i++) sum[i] += (scale * sign) * (slope[a][i] * p.active[a][i]) * weight[i];
+    Store(sum, n, d_bar[a] + s->at);
   }
 }
 
@@ -251,19 +321,10 @@ WEFT_KERNEL void WeftLookupSlopes(const WeftLookup *g, PetscInt sign, const doub
 {
   FOR_STRIPS(g, g->lo, g->hi, s)
   {
-    const double *restrict weight = bar + s.at;
-    double value[STRIP], slope[3][STRIP];
-    Places p;
-    PlacePlanes(g, &s, (double)sign, d, &p);
-    Interpolate(g, &s, &p, f, value, 1, slope);
-    for (PetscInt a = 0; a < g->dim; a++) {
-      double *restrict to = d_bar[a] + s.at;
-      const double factor = scale * (double)sign;
-      if (add)
-        for (PetscInt i = 0; i < s.n; i++) to[i] += factor * (slope[a][i] * p.active[a][i]) * weight[i];
-      else
-        for (PetscInt i = 0; i < s.n; i++) to[i] = factor * (slope[a][i] * p.active[a][i]) * weight[i];
-    }
+    if (s.n == LANES)
+      StripSlopes(g, &s, LANES, sign, d, f, scale, bar, add, d_bar);
+    else
+      StripSlopes(g, &s, s.n, sign, d, f, scale, bar, add, d_bar);
   }
 }
 
@@ -292,7 +353,7 @@ WEFT_KERNEL void WeftLookupScatter(const WeftLookup *g, PetscInt sign, const dou
   FOR_STRIPS(g, g->point_lo, g->point_hi, s)
   {
     Places p;
-    PlacePlanes(g, &s, (double)sign, d, &p);
+    PlacePlanes(g, &s, s.n, (double)sign, d, &p);
     for (PetscInt i = 0; i < s.n; i++) {
       PetscInt node[3] = {s.place[0] + i, s.place[1], s.place[2]};
       double   w[3]    = {0.0, 0.0, 0.0};
@@ -328,35 +389,35 @@ WEFT_KERNEL void WeftLookupFaces(const WeftLookup *g, PetscInt axis, const Petsc
 /* ---- MacCormack ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  double low[STRIP], high[STRIP], low_code[STRIP], high_code[STRIP];
+  double low[LANES], high[LANES], low_code[LANES], high_code[LANES];
 } Extremes;
 
 /* Least and largest f at the nodes around each place, and which node holds it (the first in global order). */
-WEFT_INLINE void FindExtremes(const WeftLookup *g, const Strip *s, const Places *restrict p, const double *restrict f,
-                              Extremes *restrict e)
+WEFT_INLINE void FindExtremes(const WeftLookup *g, const Strip *s, const int n, const Places *restrict p,
+                              const double *restrict f, Extremes *restrict e)
 {
-  const PetscInt n = s->n, side = 2 * g->halo + 1;
-  double         x[STRIP], y[STRIP], z[STRIP];
+  const PetscInt side = 2 * g->halo + 1;
+  double         x[LANES], y[LANES], z[LANES], node[LANES];
 
-  for (PetscInt i = 0; i < n; i++) {
+  for (int i = 0; i < LANES; i++) {
     e->low[i]      = PETSC_MAX_REAL;
     e->high[i]     = -PETSC_MAX_REAL;
     e->low_code[i] = e->high_code[i] = 0.0;
   }
   for (PetscInt kz = p->first[2]; kz <= p->last[2]; kz++) {
-    Slope(g, p, 2, kz, n, z);
+    Slope(g, p, 2, kz, z);
     for (PetscInt ky = p->first[1]; ky <= p->last[1]; ky++) {
-      Slope(g, p, 1, ky, n, y);
+      Slope(g, p, 1, ky, y);
       for (PetscInt kx = p->first[0]; kx <= p->last[0]; kx++) {
-        const double *restrict node = f + s->at + kz * g->stride[2] + ky * g->stride[1] + kx;
-        const double code           = (double)(1 + (kx + g->halo) + side * ((ky + g->halo) + side * (kz + g->halo)));
-        Slope(g, p, 0, kx, n, x);
-        for (PetscInt i = 0; i < n; i++) {
-          const double around = x[i] * y[i] * z[i], v = node[i]; /* not 0: the node is one of those around the place */
-          const int    lower = around != 0.0 && v < e->low[i], higher = around != 0.0 && v > e->high[i];
-          e->low[i]       = lower ? v : e->low[i];
+        const double code = (double)(1 + (kx + g->halo) + side * ((ky + g->halo) + side * (kz + g->halo)));
+        Load(f + s->at + kz * g->stride[2] + ky * g->stride[1] + kx, n, node);
+        Slope(g, p, 0, kx, x);
+        for (int i = 0; i < LANES; i++) {
+          const double around = x[i] * y[i] * z[i]; /* not 0: the node is one of those around the place */
+          const int    lower = around != 0.0 && node[i] < e->low[i], higher = around != 0.0 && node[i] > e->high[i];
+          e->low[i]       = lower ? node[i] : e->low[i];
           e->low_code[i]  = lower ? code : e->low_code[i];
-          e->high[i]      = higher ? v : e->high[i];
+          e->high[i]      = higher ? node[i] : e->high[i];
           e->high_code[i] = higher ? code : e->high_code[i];
         }
       }
@@ -364,26 +425,48 @@ WEFT_INLINE void FindExtremes(const WeftLookup *g, const Strip *s, const Places 
   }
 }
 
+WEFT_INLINE void StripLimit(const WeftLookup *g, const Strip *s, const int n, const double *const velocity[3], const double *f,
+                            const double *forward, const double *back, double *y, double *code)
+{
+  double   d[3][LANES], own[LANES], there[LANES], again[LANES], value[LANES], branch[LANES];
+  Places   p;
+  Extremes e;
+
+  for (PetscInt a = 0; a < g->dim; a++) Mean(g, s, n, a, velocity[a], d[a]);
+  (void)PlaceAll(g, s, -1.0, d, &p);
+  FindExtremes(g, s, n, &p, f, &e);
+  Load(f + s->at, n, own);
+  Load(forward + s->at, n, there);
+  Load(back + s->at, n, again);
+  for (int i = 0; i < LANES; i++) {
+    const double m                                   = there[i] + 0.5 * (own[i] - again[i]);
+    const double slack                               = ROUND_OFF * (fabs(e.low[i]) + fabs(e.high[i]) + fabs(own[i]));
+    const int lower                                  = m<e.low[i], higher = m> e.high[i];
+    const int                                 within = m >= e.low[i] - slack && m <= e.high[i] + slack;
+    value[i]                                         = lower ? e.low[i] : higher ? e.high[i] : m;
+    branch[i]                                        = within ? 0.0 : lower ? e.low_code[i] : higher ? e.high_code[i] : 0.0;
+  }
+  Store(value, n, y + s->at);
+  if (code) Store(branch, n, code + s->at);
+}
+
 WEFT_KERNEL void WeftLookupLimit(const WeftLookup *g, const double *const velocity[3], const double *f, const double *forward,
                                  const double *back, double *y, double *code)
 {
   FOR_STRIPS(g, g->lo, g->hi, s)
   {
-    double   d[3][STRIP], value[STRIP], branch[STRIP];
-    Places   p;
-    Extremes e;
-    for (PetscInt a = 0; a < g->dim; a++) Mean(g, &s, a, velocity[a], d[a]);
-    PlaceAll(g, &s, -1.0, d, &p);
-    FindExtremes(g, &s, &p, f, &e);
-    for (PetscInt i = 0; i < s.n; i++) {
-      const double m  = forward[s.at + i] + 0.5 * (f[s.at + i] - back[s.at + i]);
-      const int lower = m<e.low[i], higher = m> e.high[i];
-      value[i]        = lower ? e.low[i] : higher ? e.high[i] : m;
-      branch[i]       = lower ? e.low_code[i] : higher ? e.high_code[i] : 0.0;
-    }
-    for (PetscInt i = 0; i < s.n; i++) y[s.at + i] = value[i];
-    for (PetscInt i = 0; i < s.n && code; i++) code[s.at + i] = branch[i];
+    if (s.n == LANES)
+      StripLimit(g, &s, LANES, velocity, f, forward, back, y, code);
+    else
+      StripLimit(g, &s, s.n, velocity, f, forward, back, y, code);
   }
+}
+
+/* Offset in the plane from a point to the node of its code. */
+WEFT_INLINE PetscInt Node(const WeftLookup *g, double code)
+{
+  const PetscInt side = 2 * g->halo + 1, c = (PetscInt)code - 1;
+  return (c % side - g->halo) + (c / side % side - g->halo) * g->stride[1] + (c / side / side - g->halo) * g->stride[2];
 }
 
 WEFT_KERNEL void WeftLookupLimitTangent(const WeftLookup *g, const double *code, const double *df, const double *dforward,
@@ -429,7 +512,7 @@ void WeftLookupBranches(const WeftLookup *g, PetscInt sign, const double *const 
   FOR_STRIPS(g, g->lo, g->hi, s)
   {
     Places p;
-    PlacePlanes(g, &s, (double)sign, d, &p);
+    PlacePlanes(g, &s, s.n, (double)sign, d, &p);
     for (PetscInt i = 0; i < s.n; i++, branches++) {
       *branches = 0;
       for (PetscInt a = 0; a < g->dim; a++)
