@@ -1,6 +1,7 @@
 #include "support.h"
 #include "base/impl.h"
 #include <string.h>
+#include <unistd.h>
 PetscErrorCode TestClose(double value, double expected, double tolerance, const char *what)
 {
   PetscFunctionBegin;
@@ -22,6 +23,37 @@ PetscErrorCode TestSetKey(const char *key, const char *value)
   for (char *word = strtok(text, ";"); word && entry.count < 16; word = strtok(NULL, ";")) item[entry.count++] = word;
   entry.list = entry.count > 1 ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(WeftTableSet(&entry));
+  PetscFunctionReturn(0);
+}
+
+static FILE *captured;
+static int   kept;
+
+PetscErrorCode TestCaptureBegin(void)
+{
+  PetscFunctionBegin;
+  if (PetscGlobalRank) PetscFunctionReturn(0);
+  fflush(stderr);
+  captured = tmpfile();
+  kept     = dup(STDERR_FILENO);
+  PetscCheck(captured && kept >= 0 && dup2(fileno(captured), STDERR_FILENO) >= 0, PETSC_COMM_SELF, PETSC_ERR_SYS, "standard error cannot be captured");
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode TestCaptureEnd(char text[], int room)
+{
+  PetscFunctionBegin;
+  if (!PetscGlobalRank) {
+    size_t n;
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(captured);
+    n       = fread(text, 1, (size_t)room - 1, captured);
+    text[n] = 0;
+    fclose(captured);
+  }
+  PetscCallMPI(MPI_Bcast(text, room, MPI_CHAR, 0, PETSC_COMM_WORLD));
   PetscFunctionReturn(0);
 }
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
 #define NAME_ROOM   200
@@ -204,9 +205,11 @@ static PetscBool ReadFile(const Reader *outer, const char *path, WeftEntries *en
   FILE     *file;
   PetscBool fine;
   PetscInt  depth = 0;
+  struct stat status;
 
   for (const Reader *above = outer; above; above = above->outer, depth++)
     if (!strcmp(above->path, path) || depth > DEPTH_LIMIT) return Fail(&reader, 0, "includes itself, through %s", outer->path);
+  if (!stat(path, &status) && S_ISDIR(status.st_mode)) return Fail(&reader, 0, "is a folder; a case is one of the .yaml files in it");
   file = fopen(path, "rb");
   if (!file) return outer ? Fail(&reader, 0, "cannot be read (include of %s)", outer->path) : Fail(&reader, 0, "cannot be read; is the path right?");
   if (!yaml_parser_initialize(&reader.parser)) fine = Fail(&reader, 0, "out of memory");

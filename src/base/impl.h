@@ -53,6 +53,8 @@ PetscErrorCode WeftTableCheckKind(const WeftKeyRow *row);
 /* Does word begin a key of a command line ("-name", "--name")? *key: its name. */
 PetscBool      WeftIsKey(const char *word, const char **key);
 PetscErrorCode WeftCommandLineRead(int argc, char **argv);
+/* Does the key of a PETSc object make it print or draw? */
+PetscBool WeftIsMonitor(const char *key);
 /* Monitors and viewers of PETSc's objects are switched off on this rank (replicas other than the first). */
 PetscErrorCode WeftDropMonitors(void);
 
@@ -62,6 +64,9 @@ void WeftPhilox(const unsigned counter[4], const unsigned key[2], unsigned bits[
 /* A live line stands on the terminal: a log line has to end it first. */
 extern PetscBool WeftLiveLine;
 PetscErrorCode   WeftLiveLineEnd(void);
+
+/* Number of replicas for `size` ranks and a batch. */
+PetscInt WeftTeamChoose(PetscInt size, PetscInt batch);
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 

@@ -72,22 +72,22 @@ PetscErrorCode WeftTableSet(const WeftEntry *from)
   PetscFunctionReturn(0);
 }
 
+/* PETSc's viewers take "true" for a name of theirs: a switch that is on goes without a value, a viewer that is off not at all. */
 static PetscErrorCode ToPetsc(WeftEntry *entry)
 {
   char      dashed[256], *text;
-  size_t    room = 1;
-  PetscBool set;
+  size_t    room = 1, used = 0;
+  PetscBool set, off, on;
 
   PetscFunctionBegin;
   PetscCall(PetscSNPrintf(dashed, sizeof(dashed), "-%s", entry->name));
   PetscCall(PetscOptionsHasName(NULL, NULL, dashed, &set));
-  if (set) PetscFunctionReturn(0);
+  PetscCall(PetscStrcasecmp(entry->count ? entry->item[0] : "", "false", &off));
+  PetscCall(PetscStrcasecmp(entry->count ? entry->item[0] : "", "true", &on));
+  if (set || (off && WeftIsMonitor(entry->name))) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < entry->count; i++) room += strlen(entry->item[i]) + 1;
   PetscCall(PetscCalloc1(room, &text));
-  for (PetscInt i = 0; i < entry->count; i++) {
-    if (i) PetscCall(PetscStrlcat(text, ",", room));
-    PetscCall(PetscStrlcat(text, entry->item[i], room));
-  }
+  for (PetscInt i = 0; i < entry->count && !on; i++) used += (size_t)snprintf(text + used, room - used, "%s%s", i ? "," : "", entry->item[i]);
   PetscCall(PetscOptionsSetValue(NULL, dashed, text));
   PetscCall(PetscFree(text));
   entry->in_petsc = PETSC_TRUE;
@@ -320,17 +320,18 @@ PetscErrorCode WeftFreeStringList(char ***values, PetscInt count)
 
 PetscErrorCode WeftTableCheckKind(const WeftKeyRow *row)
 {
-  char    **words;
-  PetscInt  n, integer;
-  PetscReal real;
-  PetscBool flag, fine = PETSC_TRUE;
+  const WeftEntry *entry = WeftTableFind(row->name);
+  char           **words;
+  PetscInt         n, integer;
+  PetscReal        real;
+  PetscBool        flag, fine = PETSC_TRUE;
 
   PetscFunctionBegin;
   if (row->kind == WEFT_KIND_INT) PetscCall(WeftGetInt(row->name, &integer));
   if (row->kind == WEFT_KIND_REAL) PetscCall(WeftGetReal(row->name, &real));
   if (row->kind == WEFT_KIND_BOOL) PetscCall(WeftGetBool(row->name, &flag));
   if (row->kind == WEFT_KIND_ENUM) PetscCall(WeftGetEnum(row->name, &integer));
-  if (row->kind == WEFT_KIND_STRING && WeftTableFind(row->name)->list) PetscFunctionReturn(FailKind(row));
+  if (row->kind == WEFT_KIND_STRING && entry && entry->list) PetscFunctionReturn(FailKind(row));
   if (row->kind != WEFT_KIND_INTS && row->kind != WEFT_KIND_REALS) PetscFunctionReturn(0);
   PetscCall(Words(row, &words, &n));
   for (PetscInt i = 0; i < n && fine; i++) fine = row->kind == WEFT_KIND_INTS ? ToInt(words[i], &integer) : ToReal(words[i], &real);

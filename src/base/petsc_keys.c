@@ -56,16 +56,16 @@ PetscErrorCode WeftCheckUnusedOptions(void)
     char      dashed[256];
     if (WeftKeyOwner(entry->name) != WEFT_OWNER_PETSC_OBJECT) continue;
     PetscCall(PetscSNPrintf(dashed, sizeof(dashed), "-%s", entry->name));
-    PetscCall(PetscOptionsUsed(NULL, dashed, &used));
+    PetscCall(PetscOptionsUsed(NULL, entry->name, &used));
     /* asking marks a key as used: only after the answer */
     if (!used) PetscCall(PetscOptionsHasName(NULL, NULL, dashed, &there));
     if (!used && there && !unused) unused = entry; /* not there: a monitor that this replica dropped */
   }
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, unused ? PETSC_TRUE : PETSC_FALSE, "%s: no solver of PETSC in this run reads %s; mend its name or take it out", unused ? unused->origin : "", unused ? unused->name : ""));
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, unused ? PETSC_TRUE : PETSC_FALSE, "%s: no solver of PETSc in this run reads %s; mend its name or take it out", unused ? unused->origin : "", unused ? unused->name : ""));
   PetscFunctionReturn(0);
 }
 
-static PetscBool IsMonitor(const char *key) { return strstr(key, "_monitor") || strstr(key, "_view") || strstr(key, "_converged_reason") ? PETSC_TRUE : PETSC_FALSE; }
+PetscBool WeftIsMonitor(const char *key) { return strstr(key, "_monitor") || strstr(key, "_view") || strstr(key, "_converged_reason") ? PETSC_TRUE : PETSC_FALSE; }
 
 PetscErrorCode WeftDropMonitors(void)
 {
@@ -74,7 +74,7 @@ PetscErrorCode WeftDropMonitors(void)
   PetscFunctionBegin;
   for (PetscInt i = 0; (entry = WeftTableEntry(i)); i++) {
     char dashed[256];
-    if (WeftKeyOwner(entry->name) != WEFT_OWNER_PETSC_OBJECT || !IsMonitor(entry->name)) continue;
+    if (WeftKeyOwner(entry->name) != WEFT_OWNER_PETSC_OBJECT || !WeftIsMonitor(entry->name)) continue;
     PetscCall(PetscSNPrintf(dashed, sizeof(dashed), "-%s", entry->name));
     PetscCall(PetscOptionsClearValue(NULL, dashed));
   }

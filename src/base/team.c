@@ -7,7 +7,7 @@ struct _n_WeftTeam {
 
 /* A batch takes as long as its busiest replica: ceil(batch / R) samples on size / R ranks. Ties go to more replicas: fewer ranks
    share a domain, so less is exchanged. */
-static PetscInt ChooseReplicas(PetscInt size, PetscInt batch)
+PetscInt WeftTeamChoose(PetscInt size, PetscInt batch)
 {
   PetscInt best = 1;
   for (PetscInt replicas = 2; replicas <= size; replicas++) {
@@ -30,7 +30,7 @@ PetscErrorCode WeftTeamCreate(PetscInt batch, PetscInt replicas, WeftTeam *team)
   PetscCall(WeftGetInt("team_replicas", &given));
   if (given < 0 || (given > 0 && size % given)) return WeftFailKey(PETSC_COMM_WORLD, "team_replicas", "does not divide the %d ranks; use a divisor, or 0 to have it chosen", (int)size);
   if (given > 0) replicas = given;
-  if (replicas == 0) replicas = ChooseReplicas(size, batch);
+  if (replicas == 0) replicas = WeftTeamChoose(size, batch);
   WeftCheck(replicas > 0 && size % replicas == 0, PETSC_COMM_WORLD, "%" PetscInt_FMT " replicas do not divide the %d ranks", replicas, (int)size);
   PetscCall(PetscNew(team));
   info             = &(*team)->info;
