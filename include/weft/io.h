@@ -16,6 +16,10 @@ extern "C" {
    cells, faces averaged (/cell/<name>). */
 typedef struct _n_WeftSeries *WeftSeries;
 PetscErrorCode WeftSeriesCreate(WeftGrid grid, const char *path, WeftSeries *series);
+/* Goes on with a series, unfinished or finished, after the frames whose time is at most `time` (*frames of them); starts a new
+   one when there is none. While a series is written its files are <path>.part.h5 and (renewed every few seconds)
+   <path>.part.xmf, both readable. Collective on the grid. */
+PetscErrorCode WeftSeriesResume(WeftGrid grid, const char *path, PetscReal time, PetscInt *frames, WeftSeries *series);
 /* Appends a frame: fields of all states, of one sample; the same states at every frame. Collective on the grid. */
 PetscErrorCode WeftSeriesWrite(WeftSeries series, PetscReal time, PetscInt states, const WeftState state[], PetscInt sample);
 PetscErrorCode WeftSeriesDestroy(WeftSeries *series); /* completes and renames */
@@ -47,9 +51,10 @@ PetscErrorCode WeftDataDestroy(WeftDataFile *file); /* a written file is complet
 
 typedef struct _n_WeftArrays *WeftArrays; /* in memory until written; every array and attribute by path, as "/weights" */
 PetscErrorCode WeftArraysCreate(WeftArrays *arrays);
-PetscErrorCode WeftArraysSet(WeftArrays arrays, const char *name, PetscInt rank, const PetscInt shape[], const double values[]);
+PetscErrorCode WeftArraysSet(WeftArrays arrays, const char *name, PetscInt rank, const PetscInt shape[], const double values[]); /* at most 4 axes; copied */
 PetscErrorCode WeftArraysSetString(WeftArrays arrays, const char *name, const char *text); /* attribute of the root */
 PetscErrorCode WeftArraysGet(WeftArrays arrays, const char *name, PetscInt *count, const double **values); /* NULL: not there */
+PetscErrorCode WeftArraysGetShape(WeftArrays arrays, const char *name, PetscInt *rank, PetscInt shape[4]); /* rank -1: not there */
 PetscErrorCode WeftArraysGetString(WeftArrays arrays, const char *name, const char **text);
 PetscErrorCode WeftArraysWrite(WeftArrays arrays, const char *path); /* rank 0 writes, all learn of errors; whole-file checksum. Collective on the world */
 PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays);

@@ -1,0 +1,202 @@
+/* Parts of fields: from planes to packed blocks, and from there into chunked datasets and back. */
+#include "io/impl.h"
+
+#define CHUNK_BYTES 1048576 /* a chunk fits into HDF5's cache */
+
+/* ---- planes and packed blocks ------------------------------------------------------------------------------------ */
+
+void WeftPack(const WeftLayout *l, WeftLocation location, const double plane[], double values[])
+{
+  PetscInt lo[3], hi[3];
+
+  WeftLayoutOwned(l, location, lo, hi);
+  for (PetscInt k = lo[2]; k < hi[2]; k++) {
+    for (PetscInt j = lo[1]; j < hi[1]; j++) {
+      memcpy(values, plane + WeftLayoutIndex(l, lo[0], j, k), sizeof(double) * (size_t)(hi[0] - lo[0]));
+      values += hi[0] - lo[0];
+    }
+  }
+}
+
+void WeftUnpack(const WeftLayout *l, WeftLocation location, const double values[], double plane[])
+{
+  PetscInt lo[3], hi[3];
+
+  WeftLayoutOwned(l, location, lo, hi);
+  for (PetscInt k = lo[2]; k < hi[2]; k++) {
+    for (PetscInt j = lo[1]; j < hi[1]; j++) {
+      memcpy(plane + WeftLayoutIndex(l, lo[0], j, k), values, sizeof(double) * (size_t)(hi[0] - lo[0]));
+      values += hi[0] - lo[0];
+    }
+  }
+}
+
+void WeftPackCells(const WeftLayout *l, PetscInt axis, const double plane[], PetscInt stride, double values[])
+{
+  for (PetscInt k = 0; k < l->count[2]; k++) {
+    for (PetscInt j = 0; j < l->count[1]; j++) {
+      const double *lower = plane + WeftLayoutIndex(l, l->start[0], l->start[1] + j, l->start[2] + k), *upper = lower + l->stride[axis];
+      for (PetscInt i = 0; i < l->count[0]; i++) values[i * stride] = 0.5 * (lower[i] + upper[i]);
+      values += l->count[0] * stride;
+    }
+  }
+}
+
+PetscBool WeftFindNotFinite(const WeftLayout *l, WeftLocation location, const double values[], PetscInt at[3])
+{
+  PetscInt lo[3], hi[3], n = 0;
+
+  WeftLayoutOwned(l, location, lo, hi);
+  for (at[2] = lo[2]; at[2] < hi[2]; at[2]++)
+    for (at[1] = lo[1]; at[1] < hi[1]; at[1]++)
+      for (at[0] = lo[0]; at[0] < hi[0]; at[0]++)
+        if (!(PetscAbsReal(values[n++]) <= PETSC_MAX_REAL)) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+PetscBool WeftFamilyOf(const WeftSpaceInfo *info, PetscInt field, char family[], size_t room, PetscInt component[3])
+{
+  const char  *name   = info->name[field];
+  const size_t length = strlen(name);
+  const char   axis[] = "xyz";
+
+  if (info->location[field] == WEFT_CELL || length < 3 || length - 2 >= room || name[length - 2] != '_') return PETSC_FALSE;
+  snprintf(family, room, "%.*s", (int)(length - 2), name);
+  for (PetscInt a = 0; a < WeftGridLayout(info->grid)->dim; a++) {
+    component[a] = -1;
+    for (PetscInt f = 0; f < info->fields; f++) {
+      const char *other = info->name[f];
+      if ((PetscInt)info->location[f] == a && strlen(other) == length && !strncmp(other, name, length - 1) && other[length - 1] == axis[a]) component[a] = f;
+    }
+    if (component[a] < 0) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* ---- datasets ---------------------------------------------------------------------------------------------------- */
+
+void WeftSlabOf(const WeftLayout *l, WeftLocation location, int leading, const hsize_t lead[], int components, WeftSlab *slab)
+{
+  PetscInt all_lo[3], all_hi[3], lo[3], hi[3];
+  int      n = 0;
+
+  WeftLayoutUnknowns(l, location, all_lo, all_hi);
+  WeftLayoutOwned(l, location, lo, hi);
+  slab->values = 1;
+  for (; n < leading; n++) {
+    slab->dims[n]  = lead[n];
+    slab->start[n] = 0;
+    slab->count[n] = 1;
+  }
+  for (PetscInt a = l->dim - 1; a >= 0; a--, n++) {
+    slab->dims[n]  = (hsize_t)(all_hi[a] - all_lo[a]);
+    slab->start[n] = (hsize_t)(lo[a] - all_lo[a]);
+    slab->count[n] = (hsize_t)(hi[a] - lo[a]);
+    slab->values *= slab->count[n];
+  }
+  if (components) {
+    slab->dims[n] = slab->count[n] = (hsize_t)components;
+    slab->start[n++]               = 0;
+    slab->values *= (hsize_t)components;
+  }
+  slab->rank = n;
+}
+
+hid_t WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows)
+{
+  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
+  hsize_t     dims[WEFT_SLAB_MAX], most[WEFT_SLAB_MAX], chunk[WEFT_SLAB_MAX], bytes = H5Tget_size(type);
+  hid_t       space, dataset;
+
+  for (int n = 0; n < slab->rank; n++) {
+    dims[n] = most[n] = slab->dims[n];
+    chunk[n]          = n < leading ? 1 : PetscMax(slab->dims[n], 1);
+    bytes *= chunk[n];
+  }
+  /* halved from the slowest axis on: whole lines along x, as the blocks of the ranks are */
+  for (int n = leading; n < slab->rank; n++) {
+    while (bytes > CHUNK_BYTES && chunk[n] > 1) {
+      bytes    = bytes / chunk[n] * ((chunk[n] + 1) / 2);
+      chunk[n] = (chunk[n] + 1) / 2;
+    }
+  }
+  if (grows) {
+    dims[0] = 0;
+    most[0] = H5S_UNLIMITED;
+  }
+  H5Pset_chunk(properties, slab->rank, chunk);
+  H5Pset_fletcher32(properties);
+  H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER); /* every frame is written whole */
+  H5Pset_create_intermediate_group(links, 1);
+  space   = H5Screate_simple(slab->rank, dims, most);
+  dataset = H5Dcreate2(file->id, name, type, space, links, properties, H5P_DEFAULT);
+  WeftFileNote(file, dataset < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot create the dataset %s in %s", name, file->part);
+  H5Sclose(space);
+  H5Pclose(links);
+  H5Pclose(properties);
+  return dataset;
+}
+
+/* Selections of a part in memory and in the file. */
+static void Select(hid_t dataset, const WeftSlab *slab, PetscBool idle, hid_t *memory, hid_t *file)
+{
+  *file   = H5Dget_space(dataset);
+  *memory = H5Screate_simple(slab->rank, slab->count, NULL);
+  if (idle || !slab->values) {
+    H5Sselect_none(*file);
+    H5Sselect_none(*memory);
+  } else H5Sselect_hyperslab(*file, H5S_SELECT_SET, slab->start, NULL, slab->count, NULL);
+}
+
+herr_t WeftSlabWrite(WeftFile *file, hid_t dataset, hid_t type, const WeftSlab *slab, PetscBool idle, const void *values)
+{
+  hid_t  memory, space;
+  herr_t status;
+
+  Select(dataset, slab, idle, &memory, &space);
+  status = H5Dwrite(dataset, type, memory, space, file->transfer, values);
+  WeftFileNote(file, status < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: is the disk full?", file->part);
+  H5Sclose(space);
+  H5Sclose(memory);
+  return status;
+}
+
+herr_t WeftSlabRead(WeftFile *file, hid_t dataset, const WeftSlab *slab, double values[])
+{
+  hid_t  memory, space;
+  herr_t status;
+
+  Select(dataset, slab, PETSC_FALSE, &memory, &space);
+  status = H5Dread(dataset, H5T_NATIVE_DOUBLE, memory, space, file->transfer, values);
+  WeftFileNote(file, status < 0 ? PETSC_TRUE : PETSC_FALSE, "%s is damaged: make it again", file->path);
+  H5Sclose(space);
+  H5Sclose(memory);
+  return status;
+}
+
+hid_t WeftVectorCreate(WeftFile *file, const char *name, hsize_t length, hsize_t chunk)
+{
+  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
+  hsize_t     most       = length ? length : H5S_UNLIMITED;
+  const hid_t space      = H5Screate_simple(1, &length, &most);
+  hid_t       dataset;
+
+  H5Pset_chunk(properties, 1, &chunk);
+  H5Pset_fletcher32(properties);
+  H5Pset_create_intermediate_group(links, 1);
+  dataset = H5Dcreate2(file->id, name, H5T_IEEE_F64LE, space, links, properties, H5P_DEFAULT);
+  WeftFileNote(file, dataset < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot create the dataset %s in %s", name, file->part);
+  H5Sclose(space);
+  H5Pclose(links);
+  H5Pclose(properties);
+  return dataset;
+}
+
+herr_t WeftVectorWrite(WeftFile *file, hid_t dataset, hsize_t start, hsize_t count, const double values[])
+{
+  PetscMPIInt rank;
+  WeftSlab    slab = {1, {0}, {start}, {count}, count};
+
+  MPI_Comm_rank(file->comm, &rank);
+  return WeftSlabWrite(file, dataset, H5T_NATIVE_DOUBLE, &slab, rank ? PETSC_TRUE : PETSC_FALSE, values);
+}

@@ -1,0 +1,127 @@
+/* Inside src/io: files that all ranks of a communicator write or read, and the pieces that the layouts share. */
+#ifndef WEFT_IO_IMPL_H
+#define WEFT_IO_IMPL_H
+#define H5_USE_110_API /* HDF5 1.12 and later: the functions as they are in 1.10 */
+#include <hdf5.h>
+#include <weft/io.h>
+
+/* ---- names and plain files --------------------------------------------------------------------------------------- */
+
+/* "run/series.h5" -> "run/series.part.h5": the name of a file that is not complete yet. */
+PetscErrorCode WeftPartName(const char *path, char part[], size_t room);
+/* The first fault stays. */
+void WeftFaultText(char fault[], size_t room, const char *format, ...);
+/* A complete file gets its final name: synced to the disk, renamed, folder synced. One rank. An empty fault is success. */
+void WeftPublish(const char *part, const char *path, char fault[], size_t room);
+
+/* ---- a file shared by the ranks of a communicator ---------------------------------------------------------------- */
+
+/* Collective calls of HDF5 may leave the other ranks waiting when one fails. So a rank notes its fault and goes on to the
+   agreement at the end of the phase; whoever waits there in vain prints its message and aborts all. */
+typedef struct {
+  MPI_Comm comm;
+  char     path[PETSC_MAX_PATH_LEN];
+  char     part[PETSC_MAX_PATH_LEN]; /* its name while it is written; empty: open for reading */
+  hid_t    id, transfer;
+  char     fault[1024];  /* first fault that this rank has met; empty: none */
+} WeftFile;
+
+/* kind: "fields", "dataset" or "arrays", kept in the attribute `weft` of the root. All are collective on comm. */
+PetscErrorCode WeftFileCreate(MPI_Comm comm, const char *path, const char *kind, WeftFile *file);
+PetscErrorCode WeftFileOpen(MPI_Comm comm, const char *path, const char *kind, WeftFile *file);
+/* Opens an unfinished file (or makes a finished one unfinished again) to go on writing; *found: is there one? */
+PetscErrorCode WeftFileReopen(MPI_Comm comm, const char *path, const char *kind, PetscBool *found, WeftFile *file);
+/* Notes "<what>: <innermost message of HDF5>" if failed; returns failed. Not collective. */
+PetscBool      WeftFileNote(WeftFile *file, PetscBool failed, const char *what, ...);
+/* The same without HDF5's message. */
+PetscBool      WeftFileFault(WeftFile *file, PetscBool failed, const char *what, ...);
+/* With a fault on any rank: one message, WEFT_ERR_USER; a file that is written aborts the program, because HDF5 cannot close
+   it any more. */
+PetscErrorCode WeftFileAgree(WeftFile *file);
+/* Notes a file that is not there or that this rank may not read. */
+void           WeftFileCheckPresent(WeftFile *file, const char *path);
+PetscErrorCode WeftFileClose(WeftFile *file);
+PetscErrorCode WeftFileComplete(WeftFile *file); /* closes a written file and gives it its final name */
+
+/* The library's settings (silent, no locks; format 1.10 with checksums), and files of one rank (comm MPI_COMM_SELF serial). */
+hid_t WeftFileAccess(MPI_Comm comm);
+void  WeftHdf5Message(char text[], size_t room); /* innermost message of the current error stack */
+
+/* ---- attributes: by all ranks alike; a negative result is a failure of HDF5 -------------------------------------- */
+
+herr_t WeftAttributeString(hid_t object, const char *name, const char *text);
+herr_t WeftAttributeStrings(hid_t object, const char *name, hsize_t count, const char *const text[]);
+herr_t WeftAttributeReals(hid_t object, const char *name, hsize_t count, const double values[]);
+herr_t WeftAttributeInts(hid_t object, const char *name, hsize_t count, const PetscInt values[]);
+herr_t WeftAttributeInt(hid_t object, const char *name, PetscInt value); /* scalar */
+herr_t WeftAttributeBool(hid_t object, const char *name, PetscBool value);
+/* Read: *found: present and of that kind (numbers: `count` of them; count 1 also reads a scalar). */
+herr_t WeftAttributeReadString(hid_t object, const char *name, char text[], size_t room, PetscBool *found);
+herr_t WeftAttributeReadReals(hid_t object, const char *name, hsize_t count, double values[], PetscBool *found);
+
+/* Root attributes of a grid: cells, lower, upper, sides, case, version. */
+herr_t         WeftFileWriteGrid(WeftFile *file, const WeftLayout *layout);
+/* Notes cells or a box that differ from the layout's. */
+void           WeftFileCheckGrid(WeftFile *file, const WeftLayout *layout);
+void           WeftSidesText(const WeftLayout *layout, char text[], size_t room); /* "noslip, open/velocity" */
+
+/* ---- datasets of fields ------------------------------------------------------------------------------------------ */
+
+#define WEFT_SLAB_MAX 6
+/* A part of a dataset whose axes are: leading ones (simulation, frame), those of the grid from slow to fast, components. */
+typedef struct {
+  int     rank;
+  hsize_t dims[WEFT_SLAB_MAX];  /* of the whole dataset */
+  hsize_t start[WEFT_SLAB_MAX], count[WEFT_SLAB_MAX]; /* my part */
+  hsize_t values;               /* in my part */
+} WeftSlab;
+/* components 0: no such axis. The leading axes get dims lead[], start 0, count 1. */
+void   WeftSlabOf(const WeftLayout *layout, WeftLocation location, int leading, const hsize_t lead[], int components, WeftSlab *slab);
+/* Makes a dataset of chunks of one leading index each, with checksums; axis 0 grows if `grows` (it starts with length 0). */
+hid_t  WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows);
+/* All ranks of the file; idle: this rank has nothing to write. */
+herr_t WeftSlabWrite(WeftFile *file, hid_t dataset, hid_t memory, const WeftSlab *slab, PetscBool idle, const void *values);
+herr_t WeftSlabRead(WeftFile *file, hid_t dataset, const WeftSlab *slab, double values[]);
+/* Small one-dimensional datasets: rank 0 of the file gives the values of [start, start + count). */
+hid_t  WeftVectorCreate(WeftFile *file, const char *name, hsize_t length, hsize_t chunk);
+herr_t WeftVectorWrite(WeftFile *file, hid_t dataset, hsize_t start, hsize_t count, const double values[]);
+
+/* Owned unknowns of a plane, x fastest. */
+void     WeftPack(const WeftLayout *layout, WeftLocation location, const double plane[], double values[]);
+void     WeftUnpack(const WeftLayout *layout, WeftLocation location, const double values[], double plane[]);
+/* Mean of the two faces of each owned cell (ghosts filled, width 1), to values[cell * stride]. */
+void     WeftPackCells(const WeftLayout *layout, PetscInt axis, const double plane[], PetscInt stride, double values[]);
+/* Position (x, y, z) of the first value that is not finite, of an owned block; PETSC_FALSE: all are finite. */
+PetscBool WeftFindNotFinite(const WeftLayout *layout, WeftLocation location, const double values[], PetscInt at[3]);
+
+/* Face fields <family>_x, _y, _z of all axes in one space: field[] of the components. */
+PetscBool WeftFamilyOf(const WeftSpaceInfo *info, PetscInt field, char family[], size_t room, PetscInt component[3]);
+
+/* ---- XDMF -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  char      name[64], path[80]; /* as shown; in the file */
+  PetscBool vector;
+} WeftXdmfItem;
+void WeftXdmfWrite(const WeftLayout *layout, const char *path, const char *hdf5, PetscInt frames, const PetscReal times[], PetscInt items, const WeftXdmfItem item[], char fault[], size_t room);
+
+/* ---- arrays ------------------------------------------------------------------------------------------------------ */
+
+#define WEFT_ARRAY_RANK 4
+typedef struct {
+  char    *name; /* without leading '/' */
+  PetscInt rank, shape[WEFT_ARRAY_RANK], count;
+  double  *values;
+  char    *text; /* a string: rank -1, no values */
+} WeftArrayEntry;
+struct _n_WeftArrays {
+  PetscInt        entries, room;
+  WeftArrayEntry *entry; /* by name, strings and arrays apart: the checksum goes through them in this order */
+};
+/* Rank 0: whole file; an empty fault is success. */
+void WeftArraysStore(WeftArrays arrays, const char *path, char fault[], size_t room);
+void WeftArraysLoad(WeftArrays arrays, const char *path, char fault[], size_t room);
+/* CRC-64 (polynomial of ECMA-182, bits reflected, as in the xz format); start with 0. */
+unsigned long long WeftChecksum(unsigned long long sum, size_t bytes, const void *data);
+unsigned long long WeftArraysChecksum(WeftArrays arrays);
+#endif
