@@ -62,18 +62,16 @@ static PetscErrorCode Flip(const char *good, const char *bad)
   PetscFunctionBegin;
   for (long byte = 0; byte < size; byte += 23) {
     WeftArrays     arrays;
+    char           message[4096];
     PetscErrorCode ierr;
     PetscCall(TestDamage(good, bad, byte, (int)(byte % 8), -1));
     PetscCall(TestCaptureBegin());
     ierr = WeftArraysRead(bad, &arrays);
-    if (ierr) PetscCall(TestCaptureEnd(ierr, bad));
-    else {
-      fflush(stderr);
-      dup2(test_saved_stderr, 2);
-      close(test_saved_stderr);
+    PetscCall(TestCaptureEnd(message, (int)sizeof(message)));
+    if (!ierr) {
       PetscCall(Same(arrays));
       PetscCall(WeftArraysDestroy(&arrays));
-    }
+    } else TestCheck(ierr == WEFT_ERR_USER && strstr(message, bad), "byte %ld: code %d, message %s", byte, (int)ierr, message);
     tried++;
     refused += ierr ? 1 : 0;
   }
@@ -127,16 +125,16 @@ static PetscErrorCode Test(void)
   PetscCall(Same(back));
   PetscCall(WeftArraysDestroy(&back));
   PetscCall(Safetensors(arrays));
-  TestRefused(WeftArraysWrite(arrays, "no_such_folder/weights.h5"), "cannot create no_such_folder/weights.part.h5");
-  TestRefused(WeftArraysWriteSafetensors(arrays, "no_such_folder/weights.safetensors"), "cannot create no_such_folder");
-  TestRefused(WeftArraysRead("no_such_file.h5", &back), "cannot open no_such_file.h5");
+  TestFails(WeftArraysWrite(arrays, "no_such_folder/weights.h5"), "cannot create no_such_folder/weights.part.h5");
+  TestFails(WeftArraysWriteSafetensors(arrays, "no_such_folder/weights.safetensors"), "cannot create no_such_folder");
+  TestFails(WeftArraysRead("no_such_file.h5", &back), "cannot open no_such_file.h5");
   for (PetscInt part = 0; part < 8; part++) {
     PetscCall(TestDamage(good, bad, -1, 0, TestSize(good) * part / 8));
-    TestRefused(WeftArraysRead(bad, &back), bad);
+    TestFails(WeftArraysRead(bad, &back), bad);
   }
   PetscCall(Flip(good, bad));
   PetscCall(WeftArraysSetString(arrays, "checksum", "mine"));
-  TestRefused(WeftArraysWrite(arrays, bad), "has a name that the file needs for itself");
+  TestFails(WeftArraysWrite(arrays, bad), "has a name that the file needs for itself");
   PetscCall(WeftArraysDestroy(&arrays));
   PetscFunctionReturn(0);
 }

@@ -1,14 +1,5 @@
-/* Attributes, and those that every file of fields carries. Strings have variable length and are UTF-8, as h5py writes them. */
+/* Attributes, and those that every file of fields carries. */
 #include "io/impl.h"
-
-static hid_t StringType(void)
-{
-  const hid_t type = H5Tcopy(H5T_C_S1);
-
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
 
 static herr_t Write(hid_t object, const char *name, hid_t file_type, hid_t memory_type, PetscBool scalar, hsize_t count, const void *values)
 {
@@ -25,20 +16,28 @@ static herr_t Write(hid_t object, const char *name, hid_t file_type, hid_t memor
   return status;
 }
 
-herr_t WeftAttributeStrings(hid_t object, const char *name, hsize_t count, const char *const text[])
+/* Fixed length: it lies in the object's header, under its checksum. Strings of variable length lie in a heap that has none, and
+   a changed bit there makes HDF5 crash; they are written for other readers only. */
+herr_t WeftAttributeString(hid_t object, const char *name, const char *text)
 {
-  const hid_t  type   = StringType();
-  const herr_t status = Write(object, name, type, type, PETSC_FALSE, count, text);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  herr_t      status;
 
+  H5Tset_size(type, strlen(text) + 1);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  status = Write(object, name, type, type, PETSC_TRUE, 1, text);
   H5Tclose(type);
   return status;
 }
 
-herr_t WeftAttributeString(hid_t object, const char *name, const char *text)
+herr_t WeftAttributeWords(hid_t object, const char *name, PetscBool scalar, hsize_t count, const char *const words[])
 {
-  const hid_t  type   = StringType();
-  const herr_t status = Write(object, name, type, type, PETSC_TRUE, 1, &text);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  herr_t      status;
 
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  status = Write(object, name, type, type, scalar, count, words);
   H5Tclose(type);
   return status;
 }

@@ -5,7 +5,7 @@
 
 /* ---- planes and packed blocks ------------------------------------------------------------------------------------ */
 
-void WeftPack(const WeftLayout *l, WeftLocation location, const double plane[], double values[])
+void WeftPlanePack(const WeftLayout *l, WeftLocation location, const double plane[], double values[])
 {
   PetscInt lo[3], hi[3];
 
@@ -18,7 +18,7 @@ void WeftPack(const WeftLayout *l, WeftLocation location, const double plane[], 
   }
 }
 
-void WeftUnpack(const WeftLayout *l, WeftLocation location, const double values[], double plane[])
+void WeftPlaneUnpack(const WeftLayout *l, WeftLocation location, const double values[], double plane[])
 {
   PetscInt lo[3], hi[3];
 
@@ -31,7 +31,7 @@ void WeftUnpack(const WeftLayout *l, WeftLocation location, const double values[
   }
 }
 
-void WeftPackCells(const WeftLayout *l, PetscInt axis, const double plane[], PetscInt stride, double values[])
+void WeftPlanePackCells(const WeftLayout *l, PetscInt axis, const double plane[], PetscInt stride, double values[])
 {
   for (PetscInt k = 0; k < l->count[2]; k++) {
     for (PetscInt j = 0; j < l->count[1]; j++) {

@@ -77,7 +77,7 @@ static PetscErrorCode ReadField(WeftFile *file, WeftState state, PetscInt f, Pet
   H5Dclose(dataset);
   ierr = WeftFileAgree(file);
   for (PetscInt s = 0; !ierr && s < info->batch; s++) {
-    if (sample < 0 || s == sample) WeftUnpack(l, info->location[f], values, WeftStatePlaneWrite(state, f, s));
+    if (sample < 0 || s == sample) WeftPlaneUnpack(l, info->location[f], values, WeftStatePlaneWrite(state, f, s));
   }
   PetscCall(PetscFree(values));
   return ierr;
@@ -124,7 +124,7 @@ PetscErrorCode WeftStateGather(WeftState state, PetscInt field, PetscInt sample,
   }
   PetscCall(PetscMalloc2(total, &mine, total, &packed));
   PetscCall(PetscMalloc1(total, values));
-  WeftPack(l, location, WeftStatePlane(state, field, sample), mine);
+  WeftPlanePack(l, location, WeftStatePlane(state, field, sample), mine);
   {
     PetscMPIInt rank;
     PetscCallMPI(MPI_Comm_rank(info->comm, &rank));

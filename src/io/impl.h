@@ -50,7 +50,7 @@ void  WeftHdf5Message(char text[], size_t room); /* innermost message of the cur
 /* ---- attributes: by all ranks alike; a negative result is a failure of HDF5 -------------------------------------- */
 
 herr_t WeftAttributeString(hid_t object, const char *name, const char *text);
-herr_t WeftAttributeStrings(hid_t object, const char *name, hsize_t count, const char *const text[]);
+herr_t WeftAttributeWords(hid_t object, const char *name, PetscBool scalar, hsize_t count, const char *const words[]); /* as h5py */
 herr_t WeftAttributeReals(hid_t object, const char *name, hsize_t count, const double values[]);
 herr_t WeftAttributeInts(hid_t object, const char *name, hsize_t count, const PetscInt values[]);
 herr_t WeftAttributeInt(hid_t object, const char *name, PetscInt value); /* scalar */
@@ -87,10 +87,10 @@ hid_t  WeftVectorCreate(WeftFile *file, const char *name, hsize_t length, hsize_
 herr_t WeftVectorWrite(WeftFile *file, hid_t dataset, hsize_t start, hsize_t count, const double values[]);
 
 /* Owned unknowns of a plane, x fastest. */
-void     WeftPack(const WeftLayout *layout, WeftLocation location, const double plane[], double values[]);
-void     WeftUnpack(const WeftLayout *layout, WeftLocation location, const double values[], double plane[]);
+void     WeftPlanePack(const WeftLayout *layout, WeftLocation location, const double plane[], double values[]);
+void     WeftPlaneUnpack(const WeftLayout *layout, WeftLocation location, const double values[], double plane[]);
 /* Mean of the two faces of each owned cell (ghosts filled, width 1), to values[cell * stride]. */
-void     WeftPackCells(const WeftLayout *layout, PetscInt axis, const double plane[], PetscInt stride, double values[]);
+void     WeftPlanePackCells(const WeftLayout *layout, PetscInt axis, const double plane[], PetscInt stride, double values[]);
 /* Position (x, y, z) of the first value that is not finite, of an owned block; PETSC_FALSE: all are finite. */
 PetscBool WeftFindNotFinite(const WeftLayout *layout, WeftLocation location, const double values[], PetscInt at[3]);
 

@@ -226,12 +226,12 @@ static PetscErrorCode WriteItem(WeftSeries s, Item *item, WeftState state, Petsc
   const PetscInt    stride = PetscMax(item->components, 1);
 
   PetscFunctionBegin;
-  if (!item->at_cells) WeftPack(l, item->location, WeftStatePlane(state, item->field[0], sample), s->values);
+  if (!item->at_cells) WeftPlanePack(l, item->location, WeftStatePlane(state, item->field[0], sample), s->values);
   else {
     PetscCall(PetscArrayzero(s->values, item->slab.values));
     for (PetscInt c = 0; c < stride; c++) {
       const PetscInt f = item->field[c];
-      if (f >= 0) WeftPackCells(l, (PetscInt)WeftSpaceGetInfo(WeftStateSpace(state))->location[f], WeftStatePlane(state, f, sample), stride, s->values + c);
+      if (f >= 0) WeftPlanePackCells(l, (PetscInt)WeftSpaceGetInfo(WeftStateSpace(state))->location[f], WeftStatePlane(state, f, sample), stride, s->values + c);
     }
   }
   PetscCall(PetscArraycpy(dims, item->slab.dims, WEFT_SLAB_MAX));
