@@ -15,6 +15,7 @@ enum { INPUT, PARAMETERS, RESIDUAL };
 typedef struct {
   WeftConvolutionOptions options;
   const WeftKernels     *kernels;
+  WeftWinograd           winograd; /* NULL: direct */
   PetscInt               half, taps, in, out;
   WeftFeatures           x, y, z;           /* z: adjoint before the activation */
   ptrdiff_t              tap_x[MAX_TAPS], tap_z[MAX_TAPS];
@@ -44,7 +45,6 @@ static void Rows(const Convolution *v, const WeftConvolve *c, const PetscInt lo[
       for (PetscInt j = lo[1]; j < hi[1]; j++) {
         const size_t at_x = size * (size_t)WeftFeaturesIndex(from, s, lo[0], j, k), at_y = size * (size_t)WeftFeaturesIndex(to, s, lo[0], j, k);
         v->kernels->row(c, hi[0] - lo[0], (const char *)x + at_x, residual ? (const char *)residual + at_y : NULL, (char *)y + at_y);
-        if (c->activation == WEFT_ACTIVATION_TANH) WeftValuesTanh(to->single, (hi[0] - lo[0]) * to->channels, (char *)y + at_y);
       }
     }
   }
@@ -56,11 +56,14 @@ static void Forward(const Convolution *v, const double *parameters, PetscBool bi
   static const PetscInt lo[3] = {0, 0, 0};
   const WeftConvolve    c     = {v->in, v->out, v->taps, v->tap_x, v->weights, bias ? v->bias : NULL, activation};
 
-  WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights);
-  Rows(v, &c, lo, v->y.count, &v->x, x, residual, &v->y, y);
+  if (v->winograd) WeftWinogradConvolve(v->winograd, parameters, PETSC_FALSE, &c, &v->x, x, residual, &v->y, y);
+  else {
+    WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights);
+    Rows(v, &c, lo, v->y.count, &v->x, x, residual, &v->y, y);
+  }
 }
 
-/* Calls `work` for the owned rows of y; offset of the row in bytes. */
+/* Calls `work` for the owned rows of y. */
 typedef struct {
   const Convolution *v;
   const char        *y, *g; /* output, its adjoint or tangent */
@@ -76,16 +79,25 @@ static void ForRows(const WeftFeatures *f, void (*work)(const RowWork *w, PetscI
 
 /* ---- apply and tangent ----------------------------------------------------------------------------------------- */
 
+static void TanhRow(const RowWork *w, PetscInt s, PetscInt j, PetscInt k)
+{
+  const WeftFeatures *f = &w->v->y;
+  WeftValuesTanh(f->single, f->count[0] * f->channels, w->z + f->size * (size_t)WeftFeaturesIndex(f, s, 0, j, k));
+}
+
 static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
 {
   const Convolution *v          = (const Convolution *)WeftOpContext(op);
   const double      *parameters = (const double *)WeftStateData(x[PARAMETERS]);
 
+  RowWork            work       = {.v = v, .z = (char *)WeftStateDataWrite(y[0])};
+
   PetscFunctionBegin;
   (void)record;
   PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
   WeftValuesFromDouble(v->y.single, v->out, parameters + (ptrdiff_t)v->taps * v->in * v->out, v->bias);
-  Forward(v, parameters, PETSC_TRUE, v->options.activation, WeftStateData(x[INPUT]), v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, WeftStateDataWrite(y[0]));
+  Forward(v, parameters, PETSC_TRUE, v->options.activation, WeftStateData(x[INPUT]), v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, work.z);
+  if (v->options.activation == WEFT_ACTIVATION_TANH) ForRows(&v->y, TanhRow, &work);
   PetscFunctionReturn(0);
 }
 
@@ -202,6 +214,10 @@ static PetscErrorCode InputGradient(const Convolution *v, const double *paramete
   char             *to = (char *)WeftStateDataWrite(x_bar);
 
   PetscFunctionBegin;
+  if (v->winograd && !v->scratch_x) {
+    WeftWinogradConvolve(v->winograd, parameters, PETSC_TRUE, &c, &v->z, z, NULL, &v->x, to);
+    PetscFunctionReturn(0);
+  }
   WeftPack(v->kernels, v->taps, v->out, v->in, parameters, PETSC_TRUE, v->weights);
   if (!v->scratch_x) {
     Rows(v, &c, lo, v->x.count, &v->z, z, NULL, &v->x, to);
@@ -240,7 +256,8 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   ForRows(&v->y, DeriveRow, &work);
   if (w_bar) {
     PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
-    WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
+    if (v->winograd) WeftWinogradGradient(v->winograd, &v->x, WeftStateData(x[INPUT]), &v->z, work.z, w_bar);
+    else WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
   }
   if (x_bar[INPUT]) {
     PetscCall(WeftStateHalo(z, v->scratch_x ? 2 * v->half : v->half, WEFT_GHOST_ZERO));
@@ -287,6 +304,7 @@ static PetscErrorCode Destroy(void *context)
   PetscCall(WeftAlignedDestroy(&v->bias));
   PetscCall(WeftAlignedDestroy(&v->sum));
   PetscCall(WeftAlignedDestroy(&v->padded));
+  PetscCall(WeftWinogradDestroy(&v->winograd));
   PetscCall(WeftScratchRestore(&v->scratch_z));
   PetscCall(WeftScratchRestore(&v->scratch_x));
   PetscCall(PetscFree(v));
@@ -352,6 +370,7 @@ PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvo
   v->x   = WeftFeaturesOf(x);
   v->y   = WeftFeaturesOf(y);
   PetscCall(WeftKernelsGet(info->single, &v->kernels));
+  PetscCall(WeftWinogradCreate(v->kernels, WeftGridLayout(info->grid), options->kernel, v->in, v->out, &v->winograd));
   PetscCall(CreateBuffers(v, x, y));
   TapOffsets(v, dim, &v->x, v->tap_x);
   TapOffsets(v, dim, &v->z, v->tap_z);

@@ -34,6 +34,10 @@ typedef struct {
   void (*row)(const WeftConvolve *c, PetscInt n, const void *x, const void *residual, void *y);
   /* sum[tap][in][out, padded] += x(pixel + offset(tap))[in] z(pixel)[out] over the pixels */
   void (*gradient)(const WeftConvolve *c, const WeftPixels *pixels, void *sum);
+  /* Transforms of Winograd's convolution (winograd.c), a tile at a time; NULL: not there. Strides in values. */
+  void (*to_points)(PetscInt channels, const void *x, ptrdiff_t pixel, ptrdiff_t row, void *v, ptrdiff_t plane);
+  void (*from_points)(PetscInt tile, const WeftConvolve *c, const void *v, ptrdiff_t plane, const void *residual, void *y, ptrdiff_t pixel, ptrdiff_t row);
+  void (*bar_to_points)(PetscInt tile, PetscInt channels, const void *z, ptrdiff_t pixel, ptrdiff_t row, void *v, ptrdiff_t plane);
 } WeftKernels;
 
 extern const WeftKernels WeftKernelsPlain[2]; /* [0] float64, [1] float32 */
@@ -113,6 +117,18 @@ static inline char *WeftFeaturesRow(const WeftFeatures *f, const WeftLayout *l, 
   for (PetscInt s = 0; s < (batch); s++)                                                                                       \
     for (PetscInt k = (l)->start[2]; k < (l)->start[2] + (l)->count[2]; k++)                                                   \
       for (PetscInt j = (l)->start[1]; j < (l)->start[1] + (l)->count[1]; j++)
+
+/* ---- Winograd's convolution ------------------------------------------------------------------------------------- */
+
+typedef struct _n_WeftWinograd *WeftWinograd;
+/* *winograd NULL: this convolution is not of the kind (see winograd.c). The choice does not depend on the ranks. */
+PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *layout, PetscInt kernel, PetscInt in, PetscInt out, WeftWinograd *winograd);
+PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd);
+/* The convolution of all owned cells with float64 weights [tap][in][out]; transposed: backwards, as in WeftPack. Bias and
+   activation as in c, whose weights are not used. */
+void WeftWinogradConvolve(WeftWinograd winograd, const double *weights, PetscBool transposed, const WeftConvolve *c, const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y);
+/* w_bar[tap][in][out] += sum over the owned cells of x(cell + tap)[in] z(cell)[out] */
+void WeftWinogradGradient(WeftWinograd winograd, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar);
 
 /* ---- layers --------------------------------------------------------------------------------------------------- */
 

@@ -42,7 +42,7 @@ static const long long first_long_lanes[8] = {-1, -1, -1, -1};
   #include "nn/kernels_vector.h"
 
 const WeftKernels WeftKernelsAVX2[2] = {
-  {"avx2", PETSC_FALSE, 4, 8,  Row_double, Gradient_double},
-  {"avx2", PETSC_TRUE,  8, 16, Row_float,  Gradient_float }
+  {"avx2", PETSC_FALSE, 4, 8,  Row_double, Gradient_double, ToPoints_double, FromPoints_double, BarToPoints_double},
+  {"avx2", PETSC_TRUE,  8, 16, Row_float, Gradient_float, ToPoints_float, FromPoints_float, BarToPoints_float}
 };
 #endif

@@ -36,7 +36,7 @@
   #include "nn/kernels_vector.h"
 
 const WeftKernels WeftKernelsAVX512[2] = {
-  {"avx512", PETSC_FALSE, 8,  16, Row_double, Gradient_double},
-  {"avx512", PETSC_TRUE,  16, 32, Row_float,  Gradient_float }
+  {"avx512", PETSC_FALSE, 8,  16, Row_double, Gradient_double, ToPoints_double, FromPoints_double, BarToPoints_double},
+  {"avx512", PETSC_TRUE,  16, 32, Row_float, Gradient_float, ToPoints_float, FromPoints_float, BarToPoints_float}
 };
 #endif

@@ -41,6 +41,6 @@ PLAIN(double)
 PLAIN(float)
 
 const WeftKernels WeftKernelsPlain[2] = {
-  {"plain", PETSC_FALSE, 1, PETSC_MAX_INT, Row_double, Gradient_double},
-  {"plain", PETSC_TRUE,  1, PETSC_MAX_INT, Row_float,  Gradient_float }
+  {"plain", PETSC_FALSE, 1, PETSC_MAX_INT, Row_double, Gradient_double, NULL, NULL, NULL},
+  {"plain", PETSC_TRUE,  1, PETSC_MAX_INT, Row_float,  Gradient_float, NULL, NULL, NULL}
 };

@@ -137,6 +137,8 @@ static void NAME(Gradient)(const WeftConvolve *c, const WeftPixels *pixels, void
   }
 }
 
+#include "nn/winograd_vector.h"
+
 #undef TILE_INLINE
 #undef UNROLL
 #undef INSTANCE
