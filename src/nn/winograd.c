@@ -13,13 +13,13 @@
 
 #define SIDE   6
 #define POINTS (SIDE * SIDE)
-#define BLOCK  24   /* tiles that go through the 36 products together: what they need stays in the second cache */
+#define BLOCK  12   /* tiles that go through the 36 products together: what they need stays in the second cache */
 #define FLUSH  256  /* tiles summed in the precision of the features before they are added in float64 */
 
 struct _n_WeftWinograd {
   const WeftKernels *kernels;
   PetscInt           kernel, tile, in, out;
-  ptrdiff_t          plane_in, plane_out; /* values between two points of a block */
+  PetscInt           plane_in, plane_out, plane_weights; /* values between two points; off by a cache line from a power of 2 */
   size_t             size;
   void              *u, *v_in, *v_out, *zero, *sum; /* weights, inputs and outputs at points; no bias; partial sums */
   double            *weights, *half;                /* at points of both axes, before they are packed; of x alone */
@@ -40,14 +40,15 @@ PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *
   w->in        = in;
   w->out       = out;
   w->size      = kernels->single ? sizeof(float) : sizeof(double);
-  w->plane_in  = BLOCK * in + 64 / (PetscInt)w->size; /* off by a cache line: the points fall into different sets */
+  w->plane_in  = BLOCK * in + 64 / (PetscInt)w->size;
   w->plane_out = BLOCK * out + 64 / (PetscInt)w->size;
+  w->plane_weights = in * out + 8;
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)(in * out), &w->u));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_in));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_out));
   PetscCall(WeftAlignedCreate(w->size * (size_t)PetscMax(in, out), &w->zero));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)(in * out), &w->sum));
-  PetscCall(PetscMalloc2(POINTS * in * out, &w->weights, kernel * SIDE * in * out, &w->half));
+  PetscCall(PetscCalloc2(POINTS * w->plane_weights, &w->weights, kernel * SIDE * w->plane_weights, &w->half));
   *winograd = w;
   PetscFunctionReturn(0);
 }
@@ -71,52 +72,74 @@ PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd)
 
 /* ---- weights ------------------------------------------------------------------------------------------------------- */
 
-/* G: value of tap k at a point. */
-static double AtPoint(PetscInt kernel, PetscInt point, PetscInt k)
+/* u = G w along one axis: `kernel` arrays of n values, each of which has the value of a tap, become SIDE arrays. */
+WEFT_KERNEL static void ToPoints3(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2, double *restrict u, PetscInt stride)
 {
-  static const double place[] = {0.0, 1.0, -1.0, 2.0, -2.0}, factor[] = {1.0 / 4.0, -1.0 / 6.0, -1.0 / 6.0, 1.0 / 24.0, 1.0 / 24.0};
-  double              value = 1.0;
-
-  if (point == SIDE - 1) return k == kernel - 1 ? 1.0 : 0.0;
-  for (PetscInt i = 0; i < k; i++) value *= place[point];
-  return factor[point] * value;
+  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride, *restrict u5 = u + 5 * stride;
+  for (PetscInt i = 0; i < n; i++) {
+    const double near = (-1.0 / 6.0) * (w0[i] + w2[i]), far = (1.0 / 24.0) * w0[i] + (1.0 / 6.0) * w2[i];
+    u[i]  = 0.25 * w0[i];
+    u1[i] = near - (1.0 / 6.0) * w1[i];
+    u2[i] = near + (1.0 / 6.0) * w1[i];
+    u3[i] = far + (1.0 / 12.0) * w1[i];
+    u4[i] = far - (1.0 / 12.0) * w1[i];
+    u5[i] = w2[i];
+  }
 }
 
-/* to[i] += factor from[i] */
-WEFT_KERNEL static void AddScaled(PetscInt n, double factor, const double *restrict from, double *restrict to)
+WEFT_KERNEL static void ToPoints5(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2, const double *restrict w3, const double *restrict w4, double *restrict u, PetscInt stride)
 {
-  if (factor == 0.0) return;
-  for (PetscInt i = 0; i < n; i++) to[i] += factor * from[i];
+  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride, *restrict u5 = u + 5 * stride;
+  for (PetscInt i = 0; i < n; i++) {
+    const double near = (-1.0 / 6.0) * (w0[i] + w2[i] + w4[i]), near_odd = (1.0 / 6.0) * (w1[i] + w3[i]);
+    const double far = (1.0 / 24.0) * w0[i] + (1.0 / 6.0) * w2[i] + (2.0 / 3.0) * w4[i], far_odd = (1.0 / 12.0) * w1[i] + (1.0 / 3.0) * w3[i];
+    u[i]  = 0.25 * w0[i];
+    u1[i] = near - near_odd;
+    u2[i] = near + near_odd;
+    u3[i] = far + far_odd;
+    u4[i] = far - far_odd;
+    u5[i] = w4[i];
+  }
 }
 
-/* G w G^T, packed; mirrored taps for the way back. One axis after the other. */
+/* w (+)= G^T u, the transpose; to w0 ... w4 at distance `stride`. */
+WEFT_KERNEL static void FromPoints(PetscInt kernel, PetscInt n, const double *restrict u, PetscInt u_stride, PetscBool add, double *restrict w, PetscInt w_stride)
+{
+  const double *restrict u1 = u + u_stride, *restrict u2 = u + 2 * u_stride, *restrict u3 = u + 3 * u_stride, *restrict u4 = u + 4 * u_stride, *restrict u5 = u + 5 * u_stride;
+  for (PetscInt k = 0; k < kernel; k++) {
+    static const double far_factor[] = {1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0};
+    const double        near = -1.0 / 6.0, far = far_factor[k], sign = k % 2 ? -1.0 : 1.0, first = k == 0 ? 0.25 : 0.0, last = k == kernel - 1 ? 1.0 : 0.0;
+    double *restrict    to   = w + k * w_stride;
+    for (PetscInt i = 0; i < n; i++) to[i] = (add ? to[i] : 0.0) + (first * u[i] + near * (u1[i] + sign * u2[i]) + far * (u3[i] + sign * u4[i]) + last * u5[i]);
+  }
+}
+
+/* Arrays along one axis to points; mirrored taps for the way back. */
+static void AxisToPoints(PetscInt kernel, PetscInt n, const double *w, PetscInt w_stride, PetscBool mirrored, double *u, PetscInt u_stride)
+{
+  const double  *first = mirrored ? w + (kernel - 1) * w_stride : w;
+  const PetscInt step  = mirrored ? -w_stride : w_stride;
+  if (kernel == 3) ToPoints3(n, first, first + step, first + 2 * step, u, u_stride);
+  else ToPoints5(n, first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, u, u_stride);
+}
+
+/* G w G^T, packed: first along x, then along y, whose points are in the outer place. */
 static void TransformWeights(WeftWinograd w, const double *weights, PetscBool transposed)
 {
-  const PetscInt n = w->in * w->out, k = w->kernel;
+  const PetscInt n = w->in * w->out, k = w->kernel, plane = w->plane_weights;
 
-  memset(w->half, 0, sizeof(double) * (size_t)(k * SIDE * n));
-  memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * n));
-  for (PetscInt j = 0; j < k; j++)
-    for (PetscInt p = 0; p < SIDE; p++)
-      for (PetscInt i = 0; i < k; i++) AddScaled(n, AtPoint(k, p, transposed ? k - 1 - i : i), weights + (size_t)((j * k + i) * n), w->half + (size_t)((j * SIDE + p) * n));
-  for (PetscInt q = 0; q < SIDE; q++)
-    for (PetscInt p = 0; p < SIDE; p++)
-      for (PetscInt j = 0; j < k; j++) AddScaled(n, AtPoint(k, q, transposed ? k - 1 - j : j), w->half + (size_t)((j * SIDE + p) * n), w->weights + (size_t)((q * SIDE + p) * n));
-  for (PetscInt p = 0; p < POINTS; p++) WeftPack(w->kernels, 1, transposed ? w->out : w->in, transposed ? w->in : w->out, w->weights + (size_t)(p * n), transposed, (char *)w->u + w->size * (size_t)(p * n));
+  for (PetscInt j = 0; j < k; j++) AxisToPoints(k, n, weights + j * k * n, n, transposed, w->half + j * SIDE * plane, plane);
+  AxisToPoints(k, SIDE * plane, w->half, SIDE * plane, transposed, w->weights, SIDE * plane);
+  for (PetscInt p = 0; p < POINTS; p++) WeftPack(w->kernels, 1, transposed ? w->out : w->in, transposed ? w->in : w->out, w->weights + p * plane, transposed, (char *)w->u + w->size * (size_t)(p * n));
 }
 
 /* w_bar += G^T u_bar G, u_bar in w->weights. */
 static void TransformWeightsBar(WeftWinograd w, double *w_bar)
 {
-  const PetscInt n = w->in * w->out, k = w->kernel;
+  const PetscInt n = w->in * w->out, k = w->kernel, plane = w->plane_weights;
 
-  memset(w->half, 0, sizeof(double) * (size_t)(k * SIDE * n));
-  for (PetscInt q = 0; q < SIDE; q++)
-    for (PetscInt p = 0; p < SIDE; p++)
-      for (PetscInt j = 0; j < k; j++) AddScaled(n, AtPoint(k, q, j), w->weights + (size_t)((q * SIDE + p) * n), w->half + (size_t)((j * SIDE + p) * n));
-  for (PetscInt j = 0; j < k; j++)
-    for (PetscInt p = 0; p < SIDE; p++)
-      for (PetscInt i = 0; i < k; i++) AddScaled(n, AtPoint(k, p, i), w->half + (size_t)((j * SIDE + p) * n), w_bar + (size_t)((j * k + i) * n));
+  FromPoints(k, SIDE * plane, w->weights, SIDE * plane, PETSC_FALSE, w->half, SIDE * plane);
+  for (PetscInt j = 0; j < k; j++) FromPoints(k, n, w->half + j * SIDE * plane, plane, PETSC_TRUE, w_bar + j * k * n, n);
 }
 
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
@@ -160,9 +183,9 @@ void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool trans
 
 static void Flush(WeftWinograd w)
 {
-  const PetscInt n = POINTS * w->in * w->out;
-  WeftValuesAddTo(w->kernels->single, n, w->sum, w->weights);
-  memset(w->sum, 0, w->size * (size_t)n);
+  const PetscInt n = w->in * w->out;
+  for (PetscInt p = 0; p < POINTS; p++) WeftValuesAddTo(w->kernels->single, n, (const char *)w->sum + w->size * (size_t)(p * n), w->weights + p * w->plane_weights);
+  memset(w->sum, 0, w->size * (size_t)(POINTS * n));
 }
 
 void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar)
@@ -172,7 +195,7 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
   const WeftConvolve     product = {in, out, 1, &here, NULL, NULL, WEFT_ACTIVATION_NONE};
   PetscInt               held    = 0;
 
-  memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * in * out));
+  memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * w->plane_weights));
   memset(w->sum, 0, w->size * (size_t)(POINTS * in * out));
   for (PetscInt s = 0; s < fz->batch; s++) {
     for (PetscInt t = 0, n; t < Tiles(w, fz); t += n) {

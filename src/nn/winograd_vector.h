@@ -2,6 +2,15 @@
    uses. A tile of 6 x 6 pixels, evaluated at the points 0, 1, -1, 2, -2 and infinity along both axes, gives TILE x TILE
    outputs: 4 x 4 for kernels of 3, 2 x 2 for kernels of 5. Channels: a multiple of LANES. */
 
+/* Six places a stride apart, reached from the first and the fourth. The compiler is kept from making a pointer for each of the
+   36 of a tile ahead of time: they would not fit into registers. */
+#define SIX(type, first, stride)                                                                                               \
+  type *first_ = (first), *fourth_;                                                                                            \
+  __asm__("" : "+r"(first_));                                                                                                  \
+  fourth_ = first_ + 3 * (stride);                                                                                             \
+  __asm__("" : "+r"(fourth_))
+#define OF_SIX(k, stride) ((k) < 3 ? first_ + (k) * (stride) : fourth_ + ((k)-3) * (stride))
+
 /* t = B^T d: pixels to points. */
 #define POINTS(d, t)                                                                                                           \
   do {                                                                                                                         \
@@ -55,14 +64,16 @@ static TARGET void NAME(ToPoints)(PetscInt channels, const void *x_, ptrdiff_t p
     VEC      columns[6][6]; /* [x][point of y] */
     UNROLL for (int i = 0; i < 6; i++) {
       VEC d[6];
-      UNROLL for (int j = 0; j < 6; j++) d[j] = LOAD(x + j * row + i * pixel);
+      SIX(const T, x + i * pixel, row);
+      UNROLL for (int j = 0; j < 6; j++) d[j] = LOAD(OF_SIX(j, row));
       POINTS(d, columns[i]);
     }
     UNROLL for (int j = 0; j < 6; j++) {
       const VEC d[6] = {columns[0][j], columns[1][j], columns[2][j], columns[3][j], columns[4][j], columns[5][j]};
       VEC       t[6];
+      SIX(T, v + 6 * j * plane, plane);
       POINTS(d, t);
-      UNROLL for (int i = 0; i < 6; i++) STORE(v + (6 * j + i) * plane, t[i]);
+      UNROLL for (int i = 0; i < 6; i++) STORE(OF_SIX(i, plane), t[i]);
     }
   }
 }
@@ -80,15 +91,18 @@ TILE_INLINE void NAME(FromPointsOf)(const int TILE, const WeftConvolve *c, const
     VEC columns[6][4]; /* [point of x][y] */
     UNROLL for (int i = 0; i < 6; i++) {
       VEC t[6];
-      UNROLL for (int j = 0; j < 6; j++) t[j] = LOAD(v + (6 * j + i) * plane + o);
+      SIX(const T, v + i * plane + o, 6 * plane);
+      UNROLL for (int j = 0; j < 6; j++) t[j] = LOAD(OF_SIX(j, 6 * plane));
       OUTPUTS(TILE, t, columns[i]);
     }
     UNROLL for (int j = 0; j < TILE; j++) {
       const VEC t[6] = {columns[0][j], columns[1][j], columns[2][j], columns[3][j], columns[4][j], columns[5][j]};
       VEC       value[4];
+      ptrdiff_t line = j * row + o;
+      __asm__("" : "+r"(line));
       OUTPUTS(TILE, t, value);
       UNROLL for (int i = 0; i < TILE; i++) {
-        const ptrdiff_t at = j * row + i * pixel + o;
+        const ptrdiff_t at = line + i * pixel;
         value[i] += c->bias ? LOAD((const T *)c->bias + o) : LOAD(y + at);
         if (residual) value[i] += LOAD(residual + at);
         if (kinked) value[i] = MAX(slope * value[i], value[i]);
@@ -123,7 +137,8 @@ TILE_INLINE void NAME(BarToPointsOf)(const int TILE, PetscInt channels, const T 
       const VEC d[4] = {columns[0][j], columns[1][j], columns[TILE - 2][j], columns[TILE - 1][j]};
       VEC       t[6];
       OUTPUTS_BAR(TILE, d, t);
-      UNROLL for (int i = 0; i < 6; i++) STORE(v + (6 * j + i) * plane + c, t[i]);
+      SIX(T, v + 6 * j * plane + c, plane);
+      UNROLL for (int i = 0; i < 6; i++) STORE(OF_SIX(i, plane), t[i]);
     }
   }
   (void)four;
@@ -134,6 +149,8 @@ static TARGET void NAME(BarToPoints)(PetscInt tile, PetscInt channels, const voi
   if (tile == 4) NAME(BarToPointsOf)(4, channels, (const T *)z, pixel, row, (T *)v, plane);
   else NAME(BarToPointsOf)(2, channels, (const T *)z, pixel, row, (T *)v, plane);
 }
+#undef SIX
+#undef OF_SIX
 #undef POINTS
 #undef OUTPUTS
 #undef OUTPUTS_BAR
