@@ -77,25 +77,30 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscFunctionReturn(0);
 }
 
-/* Cells take half of both their faces, also the ghost cells beyond the sides, which then fold into the nearest cell. */
+/* Cells take half of both their faces. So does the ghost cell beyond an open side, which then folds into the nearest cell; beyond
+   closed sides no face is an unknown. */
 static PetscErrorCode GatherFaces(const AddChannels *v, const WeftSpaceInfo *info, WeftState y_bar)
 {
   const WeftLayout *l    = WeftGridLayout(info->grid);
-  PetscInt          face = 0, lo[3], hi[3];
+  PetscInt          face = 0;
 
   PetscFunctionBegin;
   PetscCall(WeftStateHalo(y_bar, 1, WEFT_GHOST_ZERO));
   PetscCall(WeftStateZero(v->cells));
-  WeftLayoutGather(l, WEFT_CELL, 1, lo, hi);
   for (PetscInt f = 0; f < info->fields; f++) {
-    if (info->location[f] == WEFT_CELL) continue;
+    const WeftLocation axis = info->location[f];
+    PetscInt           lo[3], hi[3];
+    if (axis == WEFT_CELL) continue;
+    WeftLayoutOwned(l, WEFT_CELL, lo, hi);
+    if (l->side[axis][0] == WEFT_SIDE_OPEN && lo[axis] == 0) lo[axis]--;
+    if (l->side[axis][1] == WEFT_SIDE_OPEN && hi[axis] == l->cells[axis]) hi[axis]++;
     for (PetscInt s = 0; s < info->batch; s++) {
       const double *from = WeftStatePlane(y_bar, f, s);
       double       *to   = WeftStatePlaneWrite(v->cells, face, s);
       for (PetscInt k = lo[2]; k < hi[2]; k++) {
         for (PetscInt j = lo[1]; j < hi[1]; j++) {
           const PetscInt row = WeftLayoutIndex(l, lo[0], j, k);
-          WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], from + row, from + row + l->stride[info->location[f]], to + row);
+          WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], from + row, from + row + l->stride[axis], to + row);
         }
       }
     }

@@ -21,6 +21,7 @@ typedef struct {
   ptrdiff_t              tap_x[MAX_TAPS], tap_z[MAX_TAPS];
   void                  *weights, *bias;    /* packed for the call under way */
   void                  *sum, *padded;      /* weight gradient: partial sums; z of a block with padded channels */
+  double                *bias_bar;
   WeftState              scratch_z;         /* NULL: y_bar itself serves as z */
   WeftState              scratch_x;         /* COPY edges: the input's adjoint before its ghosts are folded */
 } Convolution;
@@ -251,10 +252,12 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   (void)record;
   if (v->options.activation != WEFT_ACTIVATION_NONE) work.y = (const char *)WeftStateData(y[0]);
   if (v->options.residual && x_bar[RESIDUAL]) work.residual = (char *)WeftStateDataWrite(x_bar[RESIDUAL]);
-  if (w_bar) work.bias = w_bar + (ptrdiff_t)v->taps * v->in * v->out;
+  if (w_bar) work.bias = v->bias_bar;
+  PetscCall(PetscArrayzero(v->bias_bar, v->out));
   work.z = v->scratch_z ? (char *)WeftStateDataWrite(z) : (char *)WeftStateData(z);
   ForRows(&v->y, DeriveRow, &work);
   if (w_bar) {
+    WeftValuesAddTo(PETSC_FALSE, v->out, v->bias_bar, w_bar + (ptrdiff_t)v->taps * v->in * v->out);
     PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
     if (v->winograd) WeftWinogradGradient(v->winograd, &v->x, WeftStateData(x[INPUT]), &v->z, work.z, w_bar);
     else WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
@@ -304,6 +307,7 @@ static PetscErrorCode Destroy(void *context)
   PetscCall(WeftAlignedDestroy(&v->bias));
   PetscCall(WeftAlignedDestroy(&v->sum));
   PetscCall(WeftAlignedDestroy(&v->padded));
+  PetscCall(PetscFree(v->bias_bar));
   PetscCall(WeftWinogradDestroy(&v->winograd));
   PetscCall(WeftScratchRestore(&v->scratch_z));
   PetscCall(WeftScratchRestore(&v->scratch_x));
@@ -340,6 +344,7 @@ static PetscErrorCode CreateBuffers(Convolution *v, WeftSpace x, WeftSpace y)
   PetscCall(WeftAlignedCreate(size * (size_t)v->taps * (size_t)PetscMax(v->in * padded_out, v->out * padded_in), &v->weights));
   PetscCall(WeftAlignedCreate(size * (size_t)PetscMax(padded_in, padded_out), &v->bias));
   PetscCall(WeftAlignedCreate(size * (size_t)v->taps * (size_t)(v->in * padded_out), &v->sum));
+  PetscCall(PetscMalloc1(v->out, &v->bias_bar));
   if (padded_out != v->out) PetscCall(WeftAlignedCreate(size * BLOCK_PIXELS * (size_t)padded_out, &v->padded));
   v->z = v->y;
   if (v->options.activation != WEFT_ACTIVATION_NONE || WeftSpaceGetInfo(y)->width < width) {
@@ -403,6 +408,7 @@ PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt
   PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? options->kernel / 2 : 0, variants[variant].single, &y));
   PetscCall(WeftOpCreateConvolution(x, y, options, &op));
   PetscCall(WeftOpExampleFill(op, example));
+  example->amplitude[PARAMETERS] = 1.0 / PetscSqrtReal((PetscReal)(WeftSpaceGetInfo(WeftOpInSpace(op, PARAMETERS))->count / options->outputs)); /* outputs of order 1 */
   PetscCall(WeftSpaceDestroy(&x));
   PetscCall(WeftSpaceDestroy(&y));
   PetscFunctionReturn(0);

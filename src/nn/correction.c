@@ -66,6 +66,7 @@ PetscErrorCode WeftOpExample_Correction(WeftGrid grid, PetscInt batch, PetscInt 
   PetscCall(WeftSpaceCreateNumbers(WeftSpaceGetInfo(velocity)->comm, batch, 1, PETSC_TRUE, &numbers));
   PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, &net, &op));
   PetscCall(WeftOpExampleFill(op, example));
+  example->amplitude[2] = 0.1; /* weights: the tanh is not saturated */
   PetscCall(WeftNetDestroy(&net));
   PetscCall(WeftSpaceDestroy(&velocity));
   PetscCall(WeftSpaceDestroy(&numbers));

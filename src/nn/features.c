@@ -99,9 +99,15 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   (void)x, (void)y, (void)record;
   if (x_bar[PLANES]) PetscCall(PlanesAdjoint(v, y_bar[0], x_bar[PLANES]));
   if (!v->numbers || !x_bar[NUMBERS]) PetscFunctionReturn(0);
-  double *numbers_bar = (double *)WeftStateDataWrite(x_bar[NUMBERS]);
-  WEFT_FOR_ROWS(l, info->batch, s, j, k)
-  for (PetscInt n = 0; n < v->numbers; n++) WeftValuesAddSum(v->y.single, l->count[0], v->y.channels, v->number_scale[n], WeftFeaturesRow(&v->y, l, WeftStateData(y_bar[0]), info->fields + n, s, j, k), &numbers_bar[s * v->numbers + n]);
+  for (PetscInt s = 0; s < info->batch; s++) { /* summed apart from what stands there already */
+    double *numbers_bar = (double *)WeftStateDataWrite(x_bar[NUMBERS]) + (ptrdiff_t)s * v->numbers;
+    for (PetscInt n = 0; n < v->numbers; n++) {
+      double sum = 0.0;
+      for (PetscInt k = l->start[2]; k < l->start[2] + l->count[2]; k++)
+        for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++) WeftValuesAddSum(v->y.single, l->count[0], v->y.channels, WeftFeaturesRow(&v->y, l, WeftStateData(y_bar[0]), info->fields + n, s, j, k), &sum);
+      numbers_bar[n] += v->number_scale[n] * sum;
+    }
+  }
   PetscFunctionReturn(0);
 }
 

@@ -89,9 +89,9 @@ void WeftValuesAddTo(PetscBool single, PetscInt n, const void *x, double y[]);
 void WeftValuesToChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const double a[], const double b[], PetscBool add, void *y);
 void WeftValuesFillChannel(PetscBool single, PetscInt n, PetscInt channels, double value, void *y);
 void WeftValuesFromChannel(PetscBool single, PetscInt n, PetscInt channels, const void *y, double a[]);
-/* a += factor channel; *sum += factor (sum of the channel) */
+/* a += factor channel; *sum += sum of the channel */
 void WeftValuesAddFromChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double a[]);
-void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double *sum);
+void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, const void *y, double *sum);
 /* y += factor (a + b) */
 void WeftValuesAddMean(PetscInt n, double factor, const double a[], const double b[], double y[]);
 

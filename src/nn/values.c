@@ -135,8 +135,8 @@ void WeftValuesAddFromChannel(PetscBool single, PetscInt n, PetscInt channels, d
   else AddFromChannel_double(n, channels, factor, (const double *)y, a, 1);
 }
 
-void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double *sum)
+void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, const void *y, double *sum)
 {
-  if (single) AddFromChannel_float(n, channels, factor, (const float *)y, sum, 0);
-  else AddFromChannel_double(n, channels, factor, (const double *)y, sum, 0);
+  if (single) AddFromChannel_float(n, channels, 1.0, (const float *)y, sum, 0);
+  else AddFromChannel_double(n, channels, 1.0, (const double *)y, sum, 0);
 }
