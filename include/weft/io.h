@@ -29,23 +29,30 @@ PetscErrorCode WeftFieldsRead(const char *path, PetscInt frame, WeftState state,
 
 /* ---- dataset: many simulations, for training -------------------------------------------------------------------- */
 
-/* One HDF5 in the layout of "The Well": /t0_fields/<scalar> and, per staggered component, /t0_fields/<velocity_x>:
-   [simulation][frame][z][y][x]; /scalars/<name> [simulation]; /dimensions/time,x,y,z; /boundary_conditions; attributes n_trajectories,
-   grid, case, version, complete. */
+/* One HDF5 that readers of "The Well" (https://polymathic-ai.org/the_well) open: every field as it is in /t0_fields/<name>
+   [simulation][frame][z][y][x] (staggered ones with the unknowns of their faces), staggered families averaged to cells in
+   /t1_fields/<velocity> (unless -dataset_cells no), /scalars/<name> [simulation], /dimensions, /boundary_conditions. Stored in
+   float32 unless -dataset_precision double. docs/files.md lists every attribute. */
 typedef struct _n_WeftDataFile *WeftDataFile;
 typedef struct {
-  PetscInt simulations, frames, numbers;
-  char     number[8][32]; /* names of the per-simulation numbers, as "viscosity", "reynolds" */
+  PetscInt  simulations, frames, numbers;
+  char      number[8][32];          /* names of the per-simulation numbers, as "viscosity", "reynolds" */
+  PetscReal first_time, frame_time; /* time of frame 0, time between frames */
 } WeftDataInfo;
-PetscErrorCode WeftDataCreate(WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *file);
-/* Collective on all ranks that opened: replicas write different simulations (mine: -1 when this replica has none to write). */
+/* Collective on world, the communicator of all replicas: each has its own grid of the same box. */
+PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *file);
+/* Collective on that communicator: replicas write different simulations (-1 when this replica has none to write; state is not
+   read then). Fails on values that are not finite. */
 PetscErrorCode WeftDataWrite(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
+/* Not collective: some rank gives the numbers of each simulation before the end. */
 PetscErrorCode WeftDataWriteNumbers(WeftDataFile file, PetscInt simulation, const PetscReal numbers[]);
-/* Opens for reading into states of `fields` (grid of the reader: other rank counts are fine; another box is an error). */
+/* Opens for reading into states of `fields` (grid of the reader: other rank counts are fine; another box is an error).
+   Collective on the grid, as are the reads. */
 PetscErrorCode WeftDataOpen(WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *file);
 PetscErrorCode WeftDataRead(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
 PetscErrorCode WeftDataReadNumbers(WeftDataFile file, PetscInt simulation, PetscReal numbers[]);
-PetscErrorCode WeftDataDestroy(WeftDataFile *file); /* a written file is completed and renamed */
+/* A written file is completed and renamed; fails, and leaves the .part file, when a frame is missing. */
+PetscErrorCode WeftDataDestroy(WeftDataFile *file);
 
 /* ---- arrays: small named arrays, the same on every rank (weights, optimiser state, gradients) --------------------- */
 

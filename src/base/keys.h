@@ -55,3 +55,5 @@ WEFT_KEY(dataset_test_reynolds, REALS, "", "", "Reynolds number of each test sim
 WEFT_KEY(dataset_refine, INT, "4", "", "the reference grid has this many times the cells of the grid along each axis")
 WEFT_KEY(dataset_skip, INT, "0", "", "time steps before the first frame")
 WEFT_KEY(dataset_frames, INT, "100", "", "frames of each simulation, one per time step")
+WEFT_KEY(dataset_precision, ENUM, "single", "single|double", "numbers in the file; single halves it")
+WEFT_KEY(dataset_cells, BOOL, "true", "", "also store staggered fields averaged to cells, as readers of The Well expect")

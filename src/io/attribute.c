@@ -63,17 +63,23 @@ herr_t WeftAttributeInt(hid_t object, const char *name, PetscInt value)
 }
 
 /* h5py's booleans: an enumeration over one byte. */
-herr_t WeftAttributeBool(hid_t object, const char *name, PetscBool value)
+herr_t WeftAttributeBools(hid_t object, const char *name, PetscBool scalar, hsize_t count, const signed char values[])
 {
   const hid_t       type = H5Tenum_create(H5T_NATIVE_INT8);
-  const signed char no = 0, yes = 1, byte = value ? 1 : 0;
+  const signed char no = 0, yes = 1;
   herr_t            status;
 
   H5Tenum_insert(type, "FALSE", &no);
   H5Tenum_insert(type, "TRUE", &yes);
-  status = Write(object, name, type, type, PETSC_TRUE, 1, &byte);
+  status = Write(object, name, type, type, scalar, count, values);
   H5Tclose(type);
   return status;
+}
+
+herr_t WeftAttributeBool(hid_t object, const char *name, PetscBool value)
+{
+  const signed char byte = value ? 1 : 0;
+  return WeftAttributeBools(object, name, PETSC_TRUE, 1, &byte);
 }
 
 herr_t WeftAttributeReadString(hid_t object, const char *name, char text[], size_t room, PetscBool *found)

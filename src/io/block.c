@@ -54,6 +54,26 @@ PetscBool WeftFindNotFinite(const WeftLayout *l, WeftLocation location, const do
   return PETSC_FALSE;
 }
 
+const char *const WeftPlaces[] = {"face x", "face y", "face z", "cell"};
+
+void WeftPartPack(const WeftPart *part, WeftState state, PetscInt sample, double values[])
+{
+  const WeftSpaceInfo *info   = WeftSpaceGetInfo(WeftStateSpace(state));
+  const WeftLayout    *l      = WeftGridLayout(info->grid);
+  const PetscInt       stride = PetscMax(part->components, 1);
+
+  if (!part->at_cells) {
+    WeftPlanePack(l, part->location, WeftStatePlane(state, part->field[0], sample), values);
+    return;
+  }
+  for (PetscInt c = 0; c < stride; c++) {
+    const PetscInt f = part->field[c];
+    if (f >= 0) WeftPlanePackCells(l, (PetscInt)info->location[f], WeftStatePlane(state, f, sample), stride, values + c);
+    else
+      for (PetscInt i = 0; i < l->count[0] * l->count[1] * l->count[2]; i++) values[i * stride + c] = 0.0;
+  }
+}
+
 PetscBool WeftFamilyOf(const WeftSpaceInfo *info, PetscInt field, char family[], size_t room, PetscInt component[3])
 {
   const char  *name   = info->name[field];

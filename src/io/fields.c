@@ -1,8 +1,7 @@
 /* Reading fields of a series, or of a file that somebody else wrote in the same layout, into a state; and gathering them. */
 #include "io/impl.h"
 
-/* "31 x 64", slow to fast. */
-static void DimsText(int rank, const hsize_t dims[], char text[], size_t room)
+void WeftDimsText(int rank, const hsize_t dims[], char text[], size_t room)
 {
   size_t used = 0;
 
@@ -10,14 +9,27 @@ static void DimsText(int rank, const hsize_t dims[], char text[], size_t room)
   for (int n = 0; n < rank && used < room; n++) used += (size_t)snprintf(text + used, room - used, "%s%llu", n ? " x " : "", (unsigned long long)dims[n]);
 }
 
-static herr_t ListName(hid_t group, const char *name, const H5L_info_t *info, void *text)
+typedef struct {
+  char  *text;
+  size_t room, used;
+} Names;
+
+static herr_t AddName(hid_t group, const char *name, const H5L_info_t *info, void *context)
 {
-  const size_t used = strlen((char *)text);
+  Names *n = (Names *)context;
 
   (void)group;
   (void)info;
-  snprintf((char *)text + used, 512 - used, "%s%s", used ? ", " : "", name);
+  if (n->used < n->room) n->used += (size_t)snprintf(n->text + n->used, n->room - n->used, "%s%s", n->used ? ", " : "", name);
   return 0;
+}
+
+void WeftGroupNames(hid_t file, const char *group, char text[], size_t room)
+{
+  Names names = {text, room, 0};
+
+  snprintf(text, room, "none");
+  H5Literate_by_name(file, group, H5_INDEX_NAME, H5_ITER_INC, NULL, AddName, &names, H5P_DEFAULT);
 }
 
 /* Opens the dataset of a field and finds the frame; notes a field that is not there or has another shape. */
@@ -33,7 +45,7 @@ static hid_t OpenField(WeftFile *file, const WeftSpaceInfo *info, PetscInt f, Pe
   hid_t             space;
 
   if (dataset < 0) {
-    H5Literate(file->id, H5_INDEX_NAME, H5_ITER_INC, NULL, ListName, present);
+    WeftGroupNames(file->id, "/", present, sizeof(present));
     WeftFileFault(file, PETSC_TRUE, "%s has no field %s; it has %s", file->path, name, present);
     return -1;
   }
@@ -45,8 +57,8 @@ static hid_t OpenField(WeftFile *file, const WeftSpaceInfo *info, PetscInt f, Pe
   WeftSlabOf(l, info->location[f], leading, &one, 0, slab);
   if (rank != slab->rank) same = PETSC_FALSE;
   for (int n = leading; same && n < rank; n++) same = dims[n] == slab->dims[n] ? PETSC_TRUE : PETSC_FALSE;
-  DimsText(rank - (same || rank > l->dim ? leading : 0), dims + (same || rank > l->dim ? leading : 0), theirs, sizeof(theirs));
-  DimsText(l->dim, slab->dims + leading, mine, sizeof(mine));
+  WeftDimsText(rank - (same || rank > l->dim ? leading : 0), dims + (same || rank > l->dim ? leading : 0), theirs, sizeof(theirs));
+  WeftDimsText(l->dim, slab->dims + leading, mine, sizeof(mine));
   WeftFileFault(file, !same ? PETSC_TRUE : PETSC_FALSE, "%s: the field %s has %s values, this grid and its sides need %s (slow to fast axis); are the sides others?", file->path, name, theirs, mine);
   if (same && leading) {
     const PetscInt frames = (PetscInt)dims[0];

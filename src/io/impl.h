@@ -54,6 +54,7 @@ herr_t WeftAttributeWords(hid_t object, const char *name, PetscBool scalar, hsiz
 herr_t WeftAttributeReals(hid_t object, const char *name, hsize_t count, const double values[]);
 herr_t WeftAttributeInts(hid_t object, const char *name, hsize_t count, const PetscInt values[]);
 herr_t WeftAttributeInt(hid_t object, const char *name, PetscInt value); /* scalar */
+herr_t WeftAttributeBools(hid_t object, const char *name, PetscBool scalar, hsize_t count, const signed char values[]);
 herr_t WeftAttributeBool(hid_t object, const char *name, PetscBool value);
 /* Read: *found: present and of that kind (numbers: `count` of them; count 1 also reads a scalar). */
 herr_t WeftAttributeReadString(hid_t object, const char *name, char text[], size_t room, PetscBool *found);
@@ -64,6 +65,9 @@ herr_t         WeftFileWriteGrid(WeftFile *file, const WeftLayout *layout);
 /* Notes cells or a box that differ from the layout's. */
 void           WeftFileCheckGrid(WeftFile *file, const WeftLayout *layout);
 void           WeftSidesText(const WeftLayout *layout, char text[], size_t room); /* "noslip, open/velocity" */
+
+void           WeftDimsText(int rank, const hsize_t dims[], char text[], size_t room); /* "31 x 64", slow to fast */
+void           WeftGroupNames(hid_t file, const char *group, char text[], size_t room); /* "marker, time" or "none" */
 
 /* ---- datasets of fields ------------------------------------------------------------------------------------------ */
 
@@ -94,8 +98,18 @@ void     WeftPlanePackCells(const WeftLayout *layout, PetscInt axis, const doubl
 /* Position (x, y, z) of the first value that is not finite, of an owned block; PETSC_FALSE: all are finite. */
 PetscBool WeftFindNotFinite(const WeftLayout *layout, WeftLocation location, const double values[], PetscInt at[3]);
 
+/* What of a state goes into a dataset: a field as it is, or faces averaged to cells, alone or as the components of a vector. */
+typedef struct {
+  WeftLocation location; /* of the values in the file */
+  PetscBool    at_cells; /* faces averaged */
+  int          components; /* 0: scalar */
+  PetscInt     field[3]; /* source of each component; -1: zero */
+} WeftPart;
+/* Packs this rank's block (ghosts of width 1 filled if at_cells). */
+void WeftPartPack(const WeftPart *part, WeftState state, PetscInt sample, double values[]);
 /* Face fields <family>_x, _y, _z of all axes in one space: field[] of the components. */
 PetscBool WeftFamilyOf(const WeftSpaceInfo *info, PetscInt field, char family[], size_t room, PetscInt component[3]);
+extern const char *const WeftPlaces[]; /* "face x", ..., "cell": attribute `location` */
 
 /* ---- XDMF -------------------------------------------------------------------------------------------------------- */
 

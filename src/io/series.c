@@ -7,14 +7,11 @@
 
 /* One dataset of the file. */
 typedef struct {
-  char         name[80], shown[64];
-  PetscInt     state;    /* of the states that are written */
-  PetscInt     field[3]; /* source, or the components of a vector (-1: none, zero) */
-  PetscBool    at_cells; /* faces averaged */
-  int          components; /* 0: scalar */
-  WeftLocation location; /* of the values in the file */
-  hid_t        dataset;
-  WeftSlab     slab;
+  char     name[80], shown[64];
+  PetscInt state; /* of the states that are written */
+  WeftPart part;
+  hid_t    dataset;
+  WeftSlab slab;
 } Item;
 
 struct _n_WeftSeries {
@@ -137,9 +134,9 @@ static Item *Append(WeftSeries s, PetscInt state, const char *folder, const char
   Item *item = &s->item[s->items++];
 
   memset(item, 0, sizeof(*item));
-  item->state    = state;
-  item->location = WEFT_CELL;
-  item->field[0] = item->field[1] = item->field[2] = -1;
+  item->state         = state;
+  item->part.location = WEFT_CELL;
+  item->part.field[0] = item->part.field[1] = item->part.field[2] = -1;
   snprintf(item->shown, sizeof(item->shown), "%s", name);
   snprintf(item->name, sizeof(item->name), "%s%s", folder, item->shown);
   return item;
@@ -151,35 +148,33 @@ static void ListField(WeftSeries s, PetscInt state, const WeftSpaceInfo *info, P
   char     family[64];
   PetscInt component[3] = {-1, -1, -1};
 
-  item->field[0] = f;
-  item->location = info->location[f];
-  if (item->location == WEFT_CELL) return;
+  item->part.field[0] = f;
+  item->part.location = info->location[f];
+  if (item->part.location == WEFT_CELL) return;
   if (!WeftFamilyOf(info, f, family, sizeof(family), component)) {
-    item           = Append(s, state, "cell/", info->name[f]);
-    item->field[0] = f;
+    item                = Append(s, state, "cell/", info->name[f]);
+    item->part.field[0] = f;
   } else if (component[0] == f) { /* once, with the first component */
-    item             = Append(s, state, "cell/", family);
-    item->components = 3; /* viewers want three, in 1D and 2D too */
-    for (PetscInt a = 0; a < 3; a++) item->field[a] = component[a];
+    item                  = Append(s, state, "cell/", family);
+    item->part.components = 3; /* viewers want three, in 1D and 2D too */
+    for (PetscInt a = 0; a < 3; a++) item->part.field[a] = component[a];
   } else return;
-  item->at_cells = PETSC_TRUE;
+  item->part.at_cells = PETSC_TRUE;
 }
 
 /* Makes the dataset of an item, or opens that of a resumed series. */
 static PetscErrorCode OpenItem(WeftSeries s, Item *item)
 {
-  static const char *const places[] = {"face x", "face y", "face z", "cell"};
-  const WeftLayout        *l        = WeftGridLayout(s->grid);
-  const hsize_t            frames   = (hsize_t)s->frames;
-  hsize_t                  dims[H5S_MAX_RANK];
-  hid_t                    space;
-  PetscBool                same;
+  const hsize_t frames = (hsize_t)s->frames;
+  hsize_t       dims[H5S_MAX_RANK];
+  hid_t         space;
+  PetscBool     same;
 
   PetscFunctionBegin;
-  WeftSlabOf(l, item->location, 1, &frames, item->components, &item->slab);
+  WeftSlabOf(WeftGridLayout(s->grid), item->part.location, 1, &frames, item->part.components, &item->slab);
   if (!s->resumed) {
     item->dataset = WeftDatasetCreate(&s->file, item->name, H5T_IEEE_F64LE, 1, &item->slab, PETSC_TRUE);
-    if (item->dataset >= 0 && (WeftAttributeString(item->dataset, "location", places[item->location]) < 0 || WeftAttributeString(item->dataset, "units", "those of the case") < 0)) WeftFileNote(&s->file, PETSC_TRUE, "cannot write to %s", s->file.part);
+    if (item->dataset >= 0 && (WeftAttributeString(item->dataset, "location", WeftPlaces[item->part.location]) < 0 || WeftAttributeString(item->dataset, "units", "those of the case") < 0)) WeftFileNote(&s->file, PETSC_TRUE, "cannot write to %s", s->file.part);
     PetscCall(WeftFileAgree(&s->file));
     PetscFunctionReturn(0);
   }
@@ -221,19 +216,10 @@ static PetscErrorCode SetUp(WeftSeries s, PetscInt states, const WeftState state
 
 static PetscErrorCode WriteItem(WeftSeries s, Item *item, WeftState state, PetscInt sample)
 {
-  const WeftLayout *l       = WeftGridLayout(s->grid);
-  hsize_t           dims[WEFT_SLAB_MAX];
-  const PetscInt    stride = PetscMax(item->components, 1);
+  hsize_t dims[WEFT_SLAB_MAX];
 
   PetscFunctionBegin;
-  if (!item->at_cells) WeftPlanePack(l, item->location, WeftStatePlane(state, item->field[0], sample), s->values);
-  else {
-    PetscCall(PetscArrayzero(s->values, item->slab.values));
-    for (PetscInt c = 0; c < stride; c++) {
-      const PetscInt f = item->field[c];
-      if (f >= 0) WeftPlanePackCells(l, (PetscInt)WeftSpaceGetInfo(WeftStateSpace(state))->location[f], WeftStatePlane(state, f, sample), stride, s->values + c);
-    }
-  }
+  WeftPartPack(&item->part, state, sample, s->values);
   PetscCall(PetscArraycpy(dims, item->slab.dims, WEFT_SLAB_MAX));
   dims[0]             = (hsize_t)s->frames + 1;
   item->slab.start[0] = (hsize_t)s->frames;
@@ -258,8 +244,8 @@ static PetscErrorCode WriteXdmf(WeftSeries s, PetscBool finished)
   if (rank) PetscFunctionReturn(0);
   PetscCall(PetscCalloc1(s->items, &item));
   for (PetscInt i = 0; i < s->items; i++) {
-    if (s->item[i].location != WEFT_CELL) continue;
-    item[n].vector = s->item[i].components ? PETSC_TRUE : PETSC_FALSE;
+    if (s->item[i].part.location != WEFT_CELL) continue;
+    item[n].vector = s->item[i].part.components ? PETSC_TRUE : PETSC_FALSE;
     PetscCall(PetscStrncpy(item[n].name, s->item[i].shown, sizeof(item[n].name)));
     PetscCall(PetscStrncpy(item[n++].path, s->item[i].name, sizeof(item[n].path)));
   }

@@ -93,16 +93,18 @@ static PetscErrorCode CreateModel(Generator *g)
 static PetscErrorCode OpenFiles(Generator *g, const char *folder)
 {
   static const char *const names[] = {"train.h5", "test.h5"};
-  WeftDataInfo             info    = {0, 0, 2, {"reynolds", "viscosity"}};
+  WeftDataInfo             info    = {0, 0, 2, {"reynolds", "viscosity"}, 0.0, 0.0};
 
   PetscFunctionBegin;
-  info.frames = g->frames;
+  info.frames     = g->frames;
+  info.frame_time = WeftModelTimeStep(g->model);
+  info.first_time = (PetscReal)(g->skip + 1) * info.frame_time;
   for (PetscInt p = 0; p < 2; p++) {
     char path[PETSC_MAX_PATH_LEN];
     if (!g->part[p].count) continue;
     info.simulations = g->part[p].count;
     PetscCall(PetscSNPrintf(path, sizeof(path), "%s/%s", folder, names[p]));
-    PetscCall(WeftDataCreate(g->kept, path, &info, &g->part[p].file));
+    PetscCall(WeftDataCreate(PETSC_COMM_WORLD, g->kept, path, &info, &g->part[p].file));
     for (PetscInt s = 0; s < g->part[p].count; s++) {
       PetscReal values[2];
       values[0] = g->reynolds[g->part[p].first + s];
