@@ -102,12 +102,12 @@ static PetscErrorCode PrintNet(const Case *c)
   PetscFunctionReturn(0);
 }
 
-/* Messages of one step, the most of any rank. */
-static PetscErrorCode PrintMessages(const Case *c)
+/* Messages of one step, the most of any rank: count, bytes. */
+static PetscErrorCode PrintMessages(const Case *c, PetscInt64 after[2])
 {
   const WeftOp step = WeftModelStep(c->model);
   WeftState    in[WEFT_OP_MAX], out[WEFT_OP_MAX];
-  PetscInt64   before[2], after[2];
+  PetscInt64   before[2];
 
   PetscFunctionBegin;
   for (PetscInt i = 0; i < WeftOpInputs(step); i++) PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &in[i]));
@@ -124,8 +124,27 @@ static PetscErrorCode PrintMessages(const Case *c)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode Summarise(const Case *c, const PetscInt64 messages[2])
+{
+  char        folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
+  WeftSummary summary;
+
+  PetscFunctionBegin;
+  PetscCall(WeftOutputFolder("info", folder, sizeof(folder)));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
+  PetscCall(WeftSummaryCreate("info", &summary));
+  PetscCall(WeftSummaryInt(summary, "messages_per_step", messages[0]));
+  PetscCall(WeftSummaryInt(summary, "message_bytes_per_step", messages[1]));
+  PetscCall(WeftSummaryInt(summary, "record_bytes_per_step", (PetscInt64)WeftOpRecordBytes(WeftModelStep(c->model))));
+  if (c->net) PetscCall(WeftSummaryInt(summary, "parameters", WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count));
+  PetscCall(WeftSummaryWrite(summary, path));
+  PetscCall(WeftSummaryDestroy(&summary));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftInfo(void)
 {
+  PetscInt64  messages[2];
   PetscMPIInt size;
   Case        c;
 
@@ -136,7 +155,8 @@ PetscErrorCode WeftInfo(void)
   PetscCall(PrintGrid(&c));
   PetscCall(PrintStep(&c));
   PetscCall(PrintNet(&c));
-  PetscCall(PrintMessages(&c));
+  PetscCall(PrintMessages(&c, messages));
+  PetscCall(Summarise(&c, messages));
   PetscCall(WeftOpDestroy(&c.correction));
   PetscCall(WeftNetDestroy(&c.net));
   PetscCall(WeftModelDestroy(&c.model));

@@ -1,0 +1,170 @@
+/* ctest: unit; ranks 1 2 4; timeout 60 */
+/* One step of the wake as an operator: tangent against adjoint, Taylor remainder; the cut of the reach "no-solver-gradient";
+   numbers per sample; mistakes in the list of steps. */
+#include "flow.h"
+
+static PetscErrorCode Random(WeftOp op, PetscInt n, PetscBool inputs, PetscInt64 seed, PetscReal amplitude, WeftState state[])
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < n; i++) {
+    PetscCall(WeftStateCreate(inputs ? WeftOpInSpace(op, i) : WeftOpOutSpace(op, i), &state[i]));
+    PetscCall(WeftStateSetRandom(state[i], seed + i, 0, 0.0, amplitude));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* <J dx, w> = <dx, J' w> over all inputs and outputs. */
+static PetscErrorCode DotProduct(Flow *f)
+{
+  const WeftOp   op     = WeftModelStep(f->model);
+  const PetscInt inputs = WeftOpInputs(op), outputs = WeftOpOutputs(op);
+  WeftState      dx[WEFT_OP_MAX], x_bar[WEFT_OP_MAX], dy[WEFT_OP_MAX], w[WEFT_OP_MAX];
+  PetscReal      left = 0.0, right = 0.0, size = 0.0;
+  WeftRecord     record;
+
+  PetscFunctionBegin;
+  PetscCall(Random(op, inputs, PETSC_TRUE, 1, 1.0, dx));
+  PetscCall(Random(op, inputs, PETSC_TRUE, 1, 0.0, x_bar));
+  PetscCall(Random(op, outputs, PETSC_FALSE, 20, 0.0, dy));
+  PetscCall(Random(op, outputs, PETSC_FALSE, 30, 1.0, w));
+  PetscCall(WeftRecordCreate(op, &record));
+  PetscCall(WeftOpApply(op, f->in, f->out, record));
+  PetscCall(WeftOpTangent(op, f->in, f->out, record, dx, dy));
+  PetscCall(WeftOpAdjoint(op, f->in, f->out, record, w, x_bar));
+  for (PetscInt i = 0; i < outputs; i++) {
+    PetscReal dot, a, b;
+    PetscCall(WeftStateDot(dy[i], w[i], &dot));
+    PetscCall(WeftStateNorm(dy[i], NORM_2, &a));
+    PetscCall(WeftStateNorm(w[i], NORM_2, &b));
+    left += dot;
+    size += a * b;
+  }
+  for (PetscInt i = 0; i < inputs; i++) {
+    PetscReal dot;
+    PetscCall(WeftStateDot(dx[i], x_bar[i], &dot));
+    right += dot;
+  }
+  PetscCall(TestClose(left, right, 1e-12 * size, "dot product of a step"));
+  for (PetscInt i = 0; i < inputs; i++) {
+    PetscCall(WeftStateDestroy(&dx[i]));
+    PetscCall(WeftStateDestroy(&x_bar[i]));
+  }
+  for (PetscInt i = 0; i < outputs; i++) {
+    PetscCall(WeftStateDestroy(&dy[i]));
+    PetscCall(WeftStateDestroy(&w[i]));
+  }
+  PetscCall(WeftRecordDestroy(&record));
+  PetscFunctionReturn(0);
+}
+
+/* Without the solver's gradient the velocity's adjoint is zero, and the weights' is that of the correction alone. A correction
+   that adds weights[0] times a fixed field stands in for a net. */
+static PetscErrorCode Stop(void)
+{
+  static const char *const steps[] = {"advect velocity", "project", "correct"};
+  WeftModelOptions         options = {0.5, 3, (char **)steps, WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_SEMI_LAGRANGIAN, 1.0, PETSC_FALSE};
+  WeftGridOptions          box;
+  WeftState                in[WEFT_OP_MAX], out[WEFT_OP_MAX], in_bar[WEFT_OP_MAX], out_bar[WEFT_OP_MAX];
+  WeftProgram              program;
+  WeftSpace                velocity, features, weights;
+  WeftState                shape;
+  WeftModel                model;
+  WeftRecord               record;
+  WeftGrid                 grid;
+  WeftOp                   inflow, correction;
+  PetscInt                 slot[3], to;
+  PetscReal                norm, expected, total;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridOptionsDefault(&box));
+  box.dim = 2, box.halo = 3, box.cells[0] = box.cells[1] = 16;
+  box.upper[0] = box.upper[1] = 16.0;
+  PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
+  PetscCall(WeftSpaceCreateVelocity(grid, 1, &velocity));
+  PetscCall(WeftModelFeatureSpace(grid, 1, &features));
+  PetscCall(WeftModelFeatureSpace(grid, 1, &weights));
+  PetscCall(WeftStateCreate(velocity, &shape));
+  PetscCall(WeftStateSetRandom(shape, 5, 0, 0.0, 1.0));
+  PetscCall(WeftOpCreateInflow(velocity, shape, &inflow));
+  PetscCall(WeftProgramCreate(PETSC_COMM_WORLD, &program));
+  PetscCall(WeftProgramInput(program, "velocity", velocity, &slot[0]));
+  PetscCall(WeftProgramInput(program, "features", features, &slot[1]));
+  PetscCall(WeftProgramInput(program, "weights", weights, &slot[2]));
+  PetscCall(WeftProgramCall(program, inflow, (PetscInt[]){slot[0], slot[2]}, &to));
+  PetscCall(WeftProgramOutput(program, to));
+  PetscCall(WeftProgramFinish(&program, "correction", &correction));
+  PetscCall(WeftModelCreate(grid, 1, &options, correction, PETSC_FALSE, &model));
+  TestCheck(WeftModelInput(model, "velocity") == 0 && WeftModelInput(model, "features") == 1 && WeftModelInput(model, "weights") == 2 && WeftModelInput(model, "viscosity") == -1, "places of the inputs");
+  PetscCall(WeftStepStates(WeftModelStep(model), in, out));
+  PetscCall(WeftStepStates(WeftModelStep(model), in_bar, out_bar));
+  PetscCall(WeftStateSetRandom(in[0], 6, 0, 0.0, 1.0));
+  PetscCall(WeftStateSetRandom(out_bar[0], 7, 0, 0.0, 1.0));
+  PetscCall(WeftRecordCreate(WeftModelStep(model), &record));
+  PetscCall(WeftOpApply(WeftModelStep(model), in, out, record));
+  PetscCall(WeftOpAdjoint(WeftModelStep(model), in, out, record, out_bar, in_bar));
+  PetscCall(WeftStateNorm(in_bar[0], NORM_INFINITY, &norm));
+  PetscCall(TestClose(norm, 0.0, 0.0, "adjoint of the velocity behind the cut"));
+  PetscCall(WeftStateDot(shape, out_bar[0], &expected));
+  PetscCallMPI(MPI_Allreduce(WeftStateData(in_bar[2]), &total, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  PetscCall(TestClose(total, expected, 1e-11, "adjoint of the weights"));
+  PetscCall(WeftRecordDestroy(&record));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(model), in, out));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(model), in_bar, out_bar));
+  PetscCall(WeftModelDestroy(&model));
+  PetscCall(WeftOpDestroy(&inflow));
+  PetscCall(WeftOpDestroy(&correction));
+  PetscCall(WeftStateDestroy(&shape));
+  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftSpaceDestroy(&features));
+  PetscCall(WeftSpaceDestroy(&weights));
+  PetscCall(WeftGridDestroy(&grid));
+  PetscFunctionReturn(0);
+}
+
+/* nu = U R / Re on the reference; on the coarse grid of the published set-up 16 times less. */
+static PetscErrorCode Numbers(Flow *f)
+{
+  static const char names[][32] = {"viscosity", "reynolds"};
+  const PetscReal   values[]    = {0.32, 31.25};
+  const double     *viscosity   = (const double *)WeftStateData(f->in[WeftModelInput(f->model, "viscosity")]);
+
+  PetscFunctionBegin;
+  PetscCall(TestClose(*viscosity, 10.0 / 100.0 / 16.0, 1e-16, "viscosity from the keys"));
+  PetscCall(WeftModelSetNumbers(f->model, f->in, 0, 2, names, values));
+  PetscCall(TestClose(*viscosity, 0.02, 1e-16, "viscosity from a dataset"));
+  PetscCall(WeftModelSetNumbers(f->model, f->in, 0, 1, names + 1, values + 1));
+  PetscCall(TestClose(*viscosity, 0.02, 1e-16, "viscosity from the Reynolds number"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Faults(WeftGrid grid)
+{
+  static const char *const lists[] = {"swim", "advect", "advect pressure", "project twice", "inflow", "force", "obstacle now"};
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lists); i++) {
+    char            *step    = (char *)lists[i];
+    WeftModelOptions options = {1.0, 1, &step, WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_SEMI_LAGRANGIAN, 1.0, PETSC_FALSE};
+    WeftModel        model;
+    TestCheck(WeftModelCreate(grid, 1, &options, NULL, PETSC_TRUE, &model) == WEFT_ERR_USER, "'%s' was taken for a step", lists[i]);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Test(void)
+{
+  Flow f;
+
+  PetscFunctionBegin;
+  PetscCall(Stop());
+  PetscCall(FlowCase("wake/wake.yaml"));
+  PetscCall(TestSetKey("model_reynolds", "100"));
+  PetscCall(FlowCreate(PETSC_COMM_WORLD, &f));
+  PetscCall(Numbers(&f));
+  PetscCall(FlowPlay(&f, 5));
+  PetscCall(DotProduct(&f));
+  PetscCall(Faults(f.grid));
+  PetscCall(FlowDestroy(&f));
+  PetscFunctionReturn(0);
+}
+WEFT_TEST_MAIN(Test)
