@@ -56,10 +56,16 @@ PetscErrorCode TestCaptureEnd(char text[], int room)
   PetscCallMPI(MPI_Bcast(text, room, MPI_CHAR, 0, PETSC_COMM_WORLD));
   PetscFunctionReturn(0);
 }
+int    test_argc;
+char **test_argv;
 
 int TestMain(int argc, char **argv, PetscErrorCode (*test)(void))
 {
-  PetscErrorCode ierr = WeftInitialize(&argc, &argv, NULL);
+  PetscErrorCode ierr;
+
+  test_argc = argc;
+  test_argv = argv;
+  ierr      = WeftInitialize(&argc, &argv, NULL);
   if (!ierr) ierr = test();
   if (ierr) { /* one rank alone may have failed: do not leave the others waiting */
     MPI_Abort(MPI_COMM_WORLD, 1);

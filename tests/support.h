@@ -5,7 +5,8 @@
 #include <string.h>
 /* Fails the test on all ranks, naming file and line. Collective when the condition is the same everywhere. */
 #define TestCheck(condition, ...) PetscCheck(condition, PETSC_COMM_SELF, PETSC_ERR_PLIB, __VA_ARGS__)
-PetscErrorCode TestClose(double value, double expected, double tolerance, const char *what); /* |value - expected| <= tolerance */
+PetscErrorCode TestClose(double value, double expected, double tolerance,
+                         const char *what); /* |value - expected| <= tolerance */
 /* Sets a key as a case file would; the items of a list stand between ';'. */
 PetscErrorCode TestSetKey(const char *key, const char *value);
 /* What rank 0 prints on standard error between Begin and End comes back in text (on every rank). Collective on the world. */
@@ -23,6 +24,8 @@ PetscErrorCode TestCaptureEnd(char text[], int room);
     TestCheck(strstr(message_, expected), "%s: the message '%s' does not say '%s'", #call, message_, expected);                \
     TestCheck(!strstr(strstr(message_, "weft: error") + 1, "weft: error"), "%s: more than one message: %s", #call, message_);  \
   } while (0)
+extern int     test_argc; /* arguments of the test */
+extern char  **test_argv;
 int            TestMain(int argc, char **argv, PetscErrorCode (*test)(void));
 #define WEFT_TEST_MAIN(test)                                                                                                   \
   int main(int argc, char **argv)                                                                                              \

@@ -266,15 +266,12 @@ static PetscErrorCode Test(void)
 {
   const WeftOpRow *rows;
   PetscInt         count, done = 0;
-  char           **names;
-  int              arguments;
 
   PetscFunctionBegin;
   PetscCall(WeftOpRows(&count, &rows));
-  PetscCall(PetscGetArgs(&arguments, &names));
   for (PetscInt r = 0; r < count; r++) {
-    PetscBool wanted = arguments < 2 ? PETSC_TRUE : PETSC_FALSE;
-    for (int n = 1; n < arguments && !wanted; n++) PetscCall(PetscStrcmp(names[n], rows[r].name, &wanted));
+    PetscBool wanted = test_argc < 2 ? PETSC_TRUE : PETSC_FALSE;
+    for (int n = 1; n < test_argc && !wanted; n++) PetscCall(PetscStrcmp(test_argv[n], rows[r].name, &wanted));
     if (!wanted) continue;
     PetscCall(ExamineRow(&rows[r]));
     done++;

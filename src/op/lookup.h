@@ -22,6 +22,7 @@ typedef struct {
   PetscInt     node_lo[3], node_hi[3];   /* nodes that take adjoints: mine, and one beyond my sides */
   PetscReal    factor[3];                /* displacement in cells per velocity */
   PetscReal    below[3], above[3];       /* where places are held at sides, in global indices */
+  PetscReal    ceiling[3];               /* the last cell of a lookup; a place held at its upper end stays in it */
 } WeftLookup;
 void WeftLookupSetUp(const WeftLayout *layout, WeftLocation location, PetscReal dt, WeftLookup *lookup);
 
