@@ -70,6 +70,8 @@ PetscInt WeftTeamChoose(PetscInt size, PetscInt batch);
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
+extern PetscLogDouble WeftStartTime; /* of the program: wall times of summaries count from here */
+
 extern const char *WeftHelpText; /* what WeftInitialize was given */
 void        WeftBlisChoose(void); /* before the first call of BLIS */
 void        WeftBlisStart(void);

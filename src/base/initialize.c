@@ -1,5 +1,6 @@
 /* Start and end. */
 #include "base/impl.h"
+#include <petsctime.h>
 #include <stdlib.h>
 
 static char     **petsc_argv;
@@ -36,6 +37,8 @@ static int SplitArguments(int argc, char **argv)
   return 0;
 }
 
+PetscLogDouble WeftStartTime;
+
 PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
 {
   PetscErrorCode ierr;
@@ -47,6 +50,7 @@ PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
   ierr = PetscInitialize(&petsc_argc, &petsc_argv, NULL, NULL);
   if (ierr) return ierr;
   PetscFunctionBegin;
+  PetscCall(PetscTime(&WeftStartTime));
   PetscCall(PetscPushErrorHandler(HandleError, NULL));
   WeftBlisStart();
   PetscCall(WeftCommandLineRead(*argc, *argv));

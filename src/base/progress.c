@@ -14,13 +14,28 @@ struct _n_WeftProgress {
   char           text[256];
 };
 
+/* Open MPI's launcher gives rank 0 a terminal of its own whatever stands behind the launcher's output: look at that then. */
+static PetscBool OnTerminal(void)
+{
+  char    name[64], target[64];
+  ssize_t length;
+
+  if (!isatty(STDOUT_FILENO)) return PETSC_FALSE;
+  if (!getenv("OMPI_COMM_WORLD_SIZE")) return PETSC_TRUE;
+  snprintf(name, sizeof(name), "/proc/%ld/fd/1", (long)getppid());
+  length = readlink(name, target, sizeof(target) - 1);
+  if (length < 0) return PETSC_FALSE;
+  target[length] = 0;
+  return !strncmp(target, "/dev/pts/", 9) || !strncmp(target, "/dev/tty", 8) ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscErrorCode WeftProgressCreate(const char *label, PetscInt total, WeftProgress *progress)
 {
   PetscFunctionBegin;
   PetscCall(PetscNew(progress));
   PetscCall(PetscStrallocpy(label, &(*progress)->label));
   (*progress)->total    = total;
-  (*progress)->terminal = isatty(STDOUT_FILENO) ? PETSC_TRUE : PETSC_FALSE;
+  (*progress)->terminal = OnTerminal();
   PetscCall(PetscTime(&(*progress)->start));
   (*progress)->shown = (*progress)->start;
   PetscFunctionReturn(0);

@@ -16,7 +16,6 @@ typedef struct _Member {
 
 struct _n_WeftSummary {
   Member         root;
-  PetscLogDouble start;
 };
 
 /* The member at a path such as "test/error_l1/corrected"; made if it is not there. */
@@ -127,7 +126,6 @@ PetscErrorCode WeftSummaryCreate(const char *verb, WeftSummary *summary)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(summary));
-  PetscCall(PetscTime(&(*summary)->start));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   PetscCall(WeftSummaryString(*summary, "verb", verb));
   PetscCall(WeftSummaryString(*summary, "case", WeftCaseName()));
@@ -185,7 +183,7 @@ PetscErrorCode WeftSummaryWrite(WeftSummary summary, const char *path)
 
   PetscFunctionBegin;
   PetscCall(PetscTime(&now));
-  PetscCall(WeftSummaryReal(summary, "wall_seconds", now - summary->start));
+  PetscCall(WeftSummaryReal(summary, "wall_seconds", now - WeftStartTime));
   errno = 0;
   if (!PetscGlobalRank) failed = WriteWhole(&summary->root, path) ? PETSC_FALSE : PETSC_TRUE;
   PetscCall(WeftAgree(PETSC_COMM_WORLD, failed, "%s cannot be written: %s", path, strerror(errno)));
