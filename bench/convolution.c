@@ -103,7 +103,11 @@ static PetscErrorCode Convolution(PetscInt nx, PetscInt ny, PetscInt kernel, Pet
   PetscCall(Create(op, &s));
   PetscCall(Time(&s, 1, &forward, &input));
   PetscCall(Time(&s, 2, &forward, &weight));
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%-8s %3" PetscInt_FMT " x %3" PetscInt_FMT "   %" PetscInt_FMT " x %" PetscInt_FMT "   %8.1f %15.1f %15.1f\n", single ? "float32" : "float64", nx, ny, kernel, kernel, flops / forward, flops / input, flops / weight));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF,
+                        "%-8s %3" PetscInt_FMT " x %3" PetscInt_FMT "   %" PetscInt_FMT " x %" PetscInt_FMT
+                        "   %8.1f %15.1f %15.1f\n",
+                        single ? "float32" : "float64", nx, ny, kernel, kernel, flops / forward, flops / input,
+                        flops / weight));
   PetscCall(Destroy(&s));
   PetscCall(WeftSpaceDestroy(&space));
   PetscCall(WeftGridDestroy(&grid));
@@ -113,9 +117,9 @@ static PetscErrorCode Convolution(PetscInt nx, PetscInt ny, PetscInt kernel, Pet
 /* The wake's correction: 47,330 parameters on 32 x 64 cells, three samples. */
 static PetscErrorCode Wake(PetscBool single)
 {
-  static char           *lines[]   = {(char *)"residual 3 32", (char *)"residual 3 32", (char *)"residual 3 32", (char *)"conv 1 2"};
-  static const PetscReal scale[]   = {1.0, 1.0}, number_scale[] = {1.0};
-  const WeftNetOptions   options   = {4, lines, WEFT_GHOST_ZERO, 1.0, single};
+  static char *lines[] = {(char *)"residual 3 32", (char *)"residual 3 32", (char *)"residual 3 32", (char *)"conv 1 2"};
+  static const PetscReal scale[] = {1.0, 1.0}, number_scale[] = {1.0};
+  const WeftNetOptions   options = {4, lines, WEFT_GHOST_ZERO, 1.0, single};
   double                 forward, adjoint;
   WeftGrid               grid;
   WeftSpace              velocity, numbers;
@@ -130,7 +134,8 @@ static PetscErrorCode Wake(PetscBool single)
   PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, &net, &op));
   PetscCall(Create(op, &s));
   PetscCall(Time(&s, 7, &forward, &adjoint));
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%-8s wake net, 32 x 64, 3 samples: forward %.2f ms, adjoint %.2f ms\n", single ? "float32" : "float64", 1e3 * forward, 1e3 * adjoint));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%-8s wake net, 32 x 64, 3 samples: forward %.2f ms, adjoint %.2f ms\n",
+                        single ? "float32" : "float64", 1e3 * forward, 1e3 * adjoint));
   PetscCall(Destroy(&s));
   PetscCall(WeftNetDestroy(&net));
   PetscCall(WeftSpaceDestroy(&velocity));
@@ -144,10 +149,12 @@ static PetscErrorCode Bench(void)
   static const PetscInt sizes[][2] = {{32, 64}, {64, 64}, {128, 128}};
 
   PetscFunctionBegin;
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "kernels: %s; GFLOP/s, 32 -> 32 channels, 3 samples\n%-8s %9s   %5s   %8s %15s %15s\n", WeftKernelsName(), "", "cells", "taps", "forward", "input gradient", "weight gradient"));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF, "kernels: %s; GFLOP/s, 32 -> 32 channels, 3 samples\n%-8s %9s   %5s   %8s %15s %15s\n",
+                        WeftKernelsName(), "", "cells", "taps", "forward", "input gradient", "weight gradient"));
   for (PetscInt single = 1; single >= 0; single--)
     for (PetscInt i = 0; i < 3; i++)
-      for (PetscInt kernel = 3; kernel <= 5; kernel += 2) PetscCall(Convolution(sizes[i][0], sizes[i][1], kernel, (PetscBool)single));
+      for (PetscInt kernel = 3; kernel <= 5; kernel += 2)
+        PetscCall(Convolution(sizes[i][0], sizes[i][1], kernel, (PetscBool)single));
   PetscCall(Wake(PETSC_TRUE));
   PetscCall(Wake(PETSC_FALSE));
   PetscFunctionReturn(0);

@@ -14,7 +14,7 @@ typedef struct {
 } Case;
 
 typedef struct {
-  WeftSpace space[2];                 /* x, y */
+  WeftSpace space[2]; /* x, y */
   WeftOp    op;
   WeftState x[3], y, y_bar, x_bar[3]; /* x, parameters, residual */
 } Setup;
@@ -32,7 +32,8 @@ static PetscErrorCode MakeGrid(MPI_Comm comm, const Case *c, PetscBool split, We
   for (PetscInt a = 0; a < c->dim; a++) {
     o.cells[a] = (cells[c->dim - 1][a] + o.granularity - 1) / o.granularity * o.granularity;
     o.upper[a] = 1.0;
-    for (PetscInt s = 0; s < 2; s++) o.side[a][s] = c->periodic && a == 0 ? WEFT_SIDE_PERIODIC : a == 1 ? WEFT_SIDE_OPEN : WEFT_SIDE_NOSLIP;
+    for (PetscInt s = 0; s < 2; s++)
+      o.side[a][s] = c->periodic && a == 0 ? WEFT_SIDE_PERIODIC : a == 1 ? WEFT_SIDE_OPEN : WEFT_SIDE_NOSLIP;
   }
   if (split && c->dim == 2) o.ranks[0] = o.ranks[1] = 2;
   PetscCall(WeftGridCreate(comm, &o, grid));
@@ -84,7 +85,10 @@ typedef struct { /* all cells of the box, [sample][cell][channel], in float64; t
   double  *x, *parameters, *residual, *y, *z, *x_bar, *x_size, *w_bar, *w_size, *residual_bar, *y_size;
 } Reference;
 
-static double Value(const WeftFeatures *f, WeftState state, ptrdiff_t at) { return f->single ? (double)((const float *)WeftStateData(state))[at] : ((const double *)WeftStateData(state))[at]; }
+static double Value(const WeftFeatures *f, WeftState state, ptrdiff_t at)
+{
+  return f->single ? (double)((const float *)WeftStateData(state))[at] : ((const double *)WeftStateData(state))[at];
+}
 
 static PetscErrorCode Read(WeftState state, double **values)
 {
@@ -96,7 +100,8 @@ static PetscErrorCode Read(WeftState state, double **values)
   for (PetscInt s = 0; s < f.batch; s++)
     for (PetscInt k = 0; k < f.count[2]; k++)
       for (PetscInt j = 0; j < f.count[1]; j++)
-        for (PetscInt i = 0; i < f.count[0] * f.channels; i++) (*values)[at++] = Value(&f, state, WeftFeaturesIndex(&f, s, 0, j, k) + i);
+        for (PetscInt i = 0; i < f.count[0] * f.channels; i++)
+          (*values)[at++] = Value(&f, state, WeftFeaturesIndex(&f, s, 0, j, k) + i);
   PetscFunctionReturn(0);
 }
 
@@ -109,9 +114,12 @@ static PetscInt Neighbour(const Reference *r, const Case *c, const PetscInt plac
     at[a]            = place[a] + tap % r->kernel - r->kernel / 2;
     tap /= r->kernel;
     if (at[a] >= 0 && at[a] < n) continue;
-    if (c->periodic && a == 0) at[a] = (at[a] + n) % n;
-    else if (c->edges == WEFT_GHOST_COPY) at[a] = at[a] < 0 ? 0 : n - 1;
-    else return -1;
+    if (c->periodic && a == 0)
+      at[a] = (at[a] + n) % n;
+    else if (c->edges == WEFT_GHOST_COPY)
+      at[a] = at[a] < 0 ? 0 : n - 1;
+    else
+      return -1;
   }
   return at[0] + r->cells[0] * (at[1] + r->cells[1] * at[2]);
 }
@@ -140,7 +148,8 @@ static void Pairs(Reference *r, const Case *c, PetscBool forward)
   const PetscInt cells = r->cells[0] * r->cells[1] * r->cells[2];
   for (PetscInt s = 0; s < r->samples; s++) {
     for (PetscInt p = 0; p < cells; p++) {
-      const PetscInt place[3] = {p % r->cells[0], p / r->cells[0] % r->cells[1], p / r->cells[0] / r->cells[1]}, to = s * cells + p;
+      const PetscInt place[3] = {p % r->cells[0], p / r->cells[0] % r->cells[1], p / r->cells[0] / r->cells[1]},
+                     to       = s * cells + p;
       for (PetscInt t = 0; t < r->taps; t++) {
         const PetscInt q = Neighbour(r, c, place, t), from = s * cells + q;
         if (q >= 0) Pair(r, forward, t, r->x + from * r->in, r->z + to * r->out, from, to);
@@ -151,20 +160,30 @@ static void Pairs(Reference *r, const Case *c, PetscBool forward)
 
 static double Activate(WeftActivation activation, double v)
 {
-  return activation == WEFT_ACTIVATION_RELU ? PetscMax(v, 0.0) : activation == WEFT_ACTIVATION_LEAKY_RELU ? (v < 0.0 ? 0.2 * v : v) : activation == WEFT_ACTIVATION_TANH ? tanh(v) : v;
+  return activation == WEFT_ACTIVATION_RELU         ? PetscMax(v, 0.0)
+         : activation == WEFT_ACTIVATION_LEAKY_RELU ? (v < 0.0 ? 0.2 * v : v)
+         : activation == WEFT_ACTIVATION_TANH       ? tanh(v)
+                                                    : v;
 }
 
 static double Slope(WeftActivation activation, double y)
 {
-  return activation == WEFT_ACTIVATION_RELU ? (y > 0.0 ? 1.0 : 0.0) : activation == WEFT_ACTIVATION_LEAKY_RELU ? (y > 0.0 ? 1.0 : 0.2) : activation == WEFT_ACTIVATION_TANH ? 1.0 - y * y : 1.0;
+  return activation == WEFT_ACTIVATION_RELU         ? (y > 0.0 ? 1.0 : 0.0)
+         : activation == WEFT_ACTIVATION_LEAKY_RELU ? (y > 0.0 ? 1.0 : 0.2)
+         : activation == WEFT_ACTIVATION_TANH       ? 1.0 - y * y
+                                                    : 1.0;
 }
 
-static PetscErrorCode Check(const double *value, const double *expected, const double *size, PetscInt n, PetscInt terms, double eps, const char *kernels, const char *what, const Case *c)
+static PetscErrorCode Check(const double *value, const double *expected, const double *size, PetscInt n, PetscInt terms,
+                            double eps, const char *kernels, const char *what, const Case *c)
 {
   PetscFunctionBegin;
   for (PetscInt i = 0; i < n; i++) {
     const double bound = (c->winograd ? 8.0 : 2.0) * eps * (PetscSqrtReal((PetscReal)terms) + 1.0) * (size[i] + 1.0);
-    TestCheck(PetscAbsReal(value[i] - expected[i]) <= bound, "%s, %dD kernel %d %d -> %d %s%s%s: %s [%d] is %.9g, not %.9g (bound %.2g)", kernels, (int)c->dim, (int)c->kernel, (int)c->in, (int)c->out, WeftActivations[c->activation], c->residual ? " residual" : "", c->single ? " float32" : "", what, (int)i, value[i], expected[i], bound);
+    TestCheck(PetscAbsReal(value[i] - expected[i]) <= bound,
+              "%s, %dD kernel %d %d -> %d %s%s%s: %s [%d] is %.9g, not %.9g (bound %.2g)", kernels, (int)c->dim, (int)c->kernel,
+              (int)c->in, (int)c->out, WeftActivations[c->activation], c->residual ? " residual" : "",
+              c->single ? " float32" : "", what, (int)i, value[i], expected[i], bound);
   }
   PetscFunctionReturn(0);
 }
@@ -172,9 +191,15 @@ static PetscErrorCode Check(const double *value, const double *expected, const d
 /* Gradients are those at the operator's own output: near a kink the definition's rounding may fall on the other side. */
 static PetscErrorCode CheckAgainstDefinition(WeftGrid grid, const Case *c, const char *kernels)
 {
-  const WeftLayout *l = WeftGridLayout(grid);
-  const double      eps = c->single ? FLT_EPSILON : DBL_EPSILON;
-  Reference         r   = {.dim = c->dim, .cells = {l->cells[0], l->cells[1], l->cells[2]}, .samples = 2, .in = c->in, .out = c->out, .taps = 1, .kernel = c->kernel};
+  const WeftLayout *l      = WeftGridLayout(grid);
+  const double      eps    = c->single ? FLT_EPSILON : DBL_EPSILON;
+  Reference         r      = {.dim     = c->dim,
+                              .cells   = {l->cells[0], l->cells[1], l->cells[2]},
+                              .samples = 2,
+                              .in      = c->in,
+                              .out     = c->out,
+                              .taps    = 1,
+                              .kernel  = c->kernel};
   const PetscInt    points = 2 * l->cells[0] * l->cells[1] * l->cells[2], ny = points * c->out, nx = points * c->in;
   double           *y, *x_bar, *residual_start = NULL, *residual_bar = NULL, *w_bar;
   PetscInt          weights;
@@ -192,7 +217,9 @@ static PetscErrorCode CheckAgainstDefinition(WeftGrid grid, const Case *c, const
   if (c->residual) PetscCall(Read(s.x_bar[2], &residual_bar));
   PetscCall(PetscMalloc1(weights + c->out, &r.parameters));
   w_bar = (double *)WeftStateData(s.x_bar[1]);
-  for (PetscInt i = 0; i < weights + c->out; i++) r.parameters[i] = c->single ? (double)(float)((const double *)WeftStateData(s.x[1]))[i] : ((const double *)WeftStateData(s.x[1]))[i];
+  for (PetscInt i = 0; i < weights + c->out; i++)
+    r.parameters[i] =
+        c->single ? (double)(float)((const double *)WeftStateData(s.x[1]))[i] : ((const double *)WeftStateData(s.x[1]))[i];
   PetscCall(PetscCalloc5(ny, &r.y, ny, &r.y_size, nx, &r.x_size, weights + c->out, &r.w_bar, weights + c->out, &r.w_size));
   PetscCall(WeftStateSetRandom(s.x_bar[0], 17, 0, 0.0, 1.0)); /* what the adjoints were added to */
   PetscCall(Read(s.x_bar[0], &r.x_bar));
@@ -238,7 +265,12 @@ static PetscErrorCode SameBits(WeftState mine, WeftState whole, const char *what
   PetscFunctionBegin;
   for (PetscInt s = 0; s < f.batch; s++)
     for (PetscInt k = 0; k < f.count[2]; k++)
-      for (PetscInt j = 0; j < f.count[1]; j++) TestCheck(!memcmp((const char *)WeftStateData(mine) + f.size * (size_t)WeftFeaturesIndex(&f, s, 0, j, k), (const char *)WeftStateData(whole) + f.size * (size_t)WeftFeaturesIndex(&g, s, l->start[0], l->start[1] + j, l->start[2] + k), f.size * (size_t)(f.count[0] * f.channels)), "%s: not the bits of one rank", what);
+      for (PetscInt j = 0; j < f.count[1]; j++)
+        TestCheck(!memcmp((const char *)WeftStateData(mine) + f.size * (size_t)WeftFeaturesIndex(&f, s, 0, j, k),
+                          (const char *)WeftStateData(whole) +
+                              f.size * (size_t)WeftFeaturesIndex(&g, s, l->start[0], l->start[1] + j, l->start[2] + k),
+                          f.size * (size_t)(f.count[0] * f.channels)),
+                  "%s: not the bits of one rank", what);
   PetscFunctionReturn(0);
 }
 
@@ -264,20 +296,20 @@ static PetscErrorCode CheckAgainstOneRank(const Case *c, PetscMPIInt size)
 /* ---- cases -------------------------------------------------------------------------------------------------------- */
 
 static const Case cases[] = {
-  {1, 3, 3, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {1, 5, 7, 5, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
-  {2, 1, 32, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {2, 3, 3, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
-  {2, 3, 32, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {2, 3, 17, 33, WEFT_ACTIVATION_TANH, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {2, 5, 3, 24, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
-  {2, 5, 6, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {3, 3, 4, 9, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
-  {3, 5, 2, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
-  {2, 3, 32, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE},
-  {2, 3, 16, 48, WEFT_ACTIVATION_TANH, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE},
-  {2, 5, 32, 32, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE},
-  {2, 5, 16, 32, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE},
+    {1, 3, 3, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {1, 5, 7, 5, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
+    {2, 1, 32, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {2, 3, 3, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
+    {2, 3, 32, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {2, 3, 17, 33, WEFT_ACTIVATION_TANH, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {2, 5, 3, 24, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
+    {2, 5, 6, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {3, 3, 4, 9, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE, PETSC_FALSE},
+    {3, 5, 2, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE, PETSC_FALSE},
+    {2, 3, 32, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE},
+    {2, 3, 16, 48, WEFT_ACTIVATION_TANH, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE},
+    {2, 5, 32, 32, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, PETSC_TRUE, PETSC_TRUE, PETSC_FALSE},
+    {2, 5, 16, 32, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, PETSC_FALSE, PETSC_TRUE, PETSC_FALSE},
 };
 
 static PetscErrorCode Test(void)
@@ -296,7 +328,8 @@ static PetscErrorCode Test(void)
       Case     c = cases[i / 2];
       WeftGrid grid;
       c.single = (PetscBool)(i % 2);
-      if (size > 1) PetscCall(CheckAgainstOneRank(&c, size));
+      if (size > 1)
+        PetscCall(CheckAgainstOneRank(&c, size));
       else {
         PetscCall(MakeGrid(PETSC_COMM_SELF, &c, PETSC_FALSE, &grid));
         PetscCall(CheckAgainstDefinition(grid, &c, paths[p]));

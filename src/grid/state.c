@@ -7,7 +7,8 @@ PetscErrorCode WeftStateCreate(WeftSpace space, WeftState *state)
   PetscCall(PetscNew(state));
   PetscCall(WeftSpaceReference(space));
   (*state)->space = space;
-  PetscCall(PetscMalloc((space->info.bytes + 63) / 64 * 64, &(*state)->data));
+  /* vectors that straddle cache lines cost twice */
+  PetscCheck(!posix_memalign(&(*state)->data, 64, (space->info.bytes + 63) / 64 * 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for a state of %zu bytes", space->info.bytes);
   PetscCall(WeftStateZero(*state));
   PetscFunctionReturn(0);
 }
@@ -32,7 +33,7 @@ PetscErrorCode WeftStateDestroy(WeftState *state)
   PetscFunctionBegin;
   *state = NULL;
   if (!s) PetscFunctionReturn(0);
-  if (!s->borrowed) PetscCall(PetscFree(s->data));
+  if (!s->borrowed) free(s->data);
   PetscCall(WeftSpaceDestroy(&s->space));
   PetscCall(PetscFree(s));
   PetscFunctionReturn(0);

@@ -21,7 +21,8 @@ static PetscErrorCode CellsFromChannels(const AddChannels *v, const WeftSpaceInf
   for (PetscInt f = 0; f < info->fields; f++) {
     if (info->location[f] == WEFT_CELL) continue;
     WEFT_FOR_ROWS(l, info->batch, s, j, k)
-    WeftValuesFromChannel(v->c.single, l->count[0], v->c.channels, WeftFeaturesRow(&v->c, l, c, f, s, j, k), WeftStatePlaneWrite(v->cells, face, s) + WeftLayoutIndex(l, l->start[0], j, k));
+    WeftValuesFromChannel(v->c.single, l->count[0], v->c.channels, WeftFeaturesRow(&v->c, l, c, f, s, j, k),
+                          WeftStatePlaneWrite(v->cells, face, s) + WeftLayoutIndex(l, l->start[0], j, k));
     face++;
   }
   if (v->cells) PetscCall(WeftStateHalo(v->cells, 1, WEFT_GHOST_COPY));
@@ -38,8 +39,10 @@ static PetscErrorCode Map(WeftOp op, const WeftState x[], WeftState y)
   PetscInt             face = 0;
 
   PetscFunctionBegin;
-  if (x[PLANES]) PetscCall(WeftStateCopy(x[PLANES], y));
-  else PetscCall(WeftStateZero(y));
+  if (x[PLANES])
+    PetscCall(WeftStateCopy(x[PLANES], y));
+  else
+    PetscCall(WeftStateZero(y));
   if (c) PetscCall(CellsFromChannels(v, info, c));
   for (PetscInt f = 0; f < info->fields && c; f++) {
     const WeftLocation location = info->location[f];
@@ -51,8 +54,11 @@ static PetscErrorCode Map(WeftOp op, const WeftState x[], WeftState y)
       for (PetscInt k = lo[2]; k < hi[2]; k++) {
         for (PetscInt j = lo[1]; j < hi[1]; j++) {
           const PetscInt row = WeftLayoutIndex(l, lo[0], j, k);
-          if (cells) WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], cells + row - l->stride[location], cells + row, to + row);
-          else WeftValuesAddFromChannel(v->c.single, hi[0] - lo[0], v->c.channels, v->scale[f], WeftFeaturesRow(&v->c, l, c, f, s, j, k), to + row);
+          if (cells)
+            WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], cells + row - l->stride[location], cells + row, to + row);
+          else
+            WeftValuesAddFromChannel(v->c.single, hi[0] - lo[0], v->c.channels, v->scale[f],
+                                     WeftFeaturesRow(&v->c, l, c, f, s, j, k), to + row);
         }
       }
     }
@@ -69,7 +75,8 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[],
+                              const WeftState dy[])
 {
   PetscFunctionBegin;
   (void)x, (void)y, (void)record;
@@ -110,7 +117,8 @@ static PetscErrorCode GatherFaces(const AddChannels *v, const WeftSpaceInfo *inf
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[],
+                              const WeftState x_bar[])
 {
   const AddChannels   *v    = (const AddChannels *)WeftOpContext(op);
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(op, PLANES));
@@ -126,8 +134,10 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
     const PetscBool cell = info->location[f] == WEFT_CELL ? PETSC_TRUE : PETSC_FALSE;
     WEFT_FOR_ROWS(l, info->batch, s, j, k)
     {
-      const double *from = (cell ? WeftStatePlane(y_bar[0], f, s) : WeftStatePlane(v->cells, face, s)) + WeftLayoutIndex(l, l->start[0], j, k);
-      WeftValuesToChannel(v->c.single, l->count[0], v->c.channels, cell ? v->scale[f] : 1.0, from, NULL, PETSC_TRUE, WeftFeaturesRow(&v->c, l, WeftStateDataWrite(x_bar[CHANNELS]), f, s, j, k));
+      const double *from =
+          (cell ? WeftStatePlane(y_bar[0], f, s) : WeftStatePlane(v->cells, face, s)) + WeftLayoutIndex(l, l->start[0], j, k);
+      WeftValuesToChannel(v->c.single, l->count[0], v->c.channels, cell ? v->scale[f] : 1.0, from, NULL, PETSC_TRUE,
+                          WeftFeaturesRow(&v->c, l, WeftStateDataWrite(x_bar[CHANNELS]), f, s, j, k));
     }
     if (!cell) face++;
   }
@@ -146,13 +156,15 @@ static PetscErrorCode Destroy(void *context)
 
 PetscErrorCode WeftOpCreateAddChannels(WeftSpace planes, WeftSpace channels, const PetscReal scale[], WeftOp *op)
 {
-  static const WeftOpMaps maps  = {Apply, Tangent, Adjoint, Destroy, NULL};
-  const WeftSpaceInfo    *info  = WeftSpaceGetInfo(planes), *from = WeftSpaceGetInfo(channels);
+  static const WeftOpMaps maps = {Apply, Tangent, Adjoint, Destroy, NULL};
+  const WeftSpaceInfo    *info = WeftSpaceGetInfo(planes), *from = WeftSpaceGetInfo(channels);
   const WeftSpace         in[2] = {planes, channels};
   AddChannels            *v;
 
   PetscFunctionBegin;
-  PetscCheck(info->kind == WEFT_PLANES && from->kind == WEFT_CHANNELS && info->grid == from->grid && info->batch == from->batch && info->fields == from->channels, info->comm, PETSC_ERR_ARG_INCOMP, "channels are added to as many fields, on one grid and of one batch");
+  PetscCheck(info->kind == WEFT_PLANES && from->kind == WEFT_CHANNELS && info->grid == from->grid &&
+                 info->batch == from->batch && info->fields == from->channels,
+             info->comm, PETSC_ERR_ARG_INCOMP, "channels are added to as many fields, on one grid and of one batch");
   PetscCall(PetscNew(&v));
   v->c = WeftFeaturesOf(channels);
   PetscCall(PetscArraycpy(v->scale, scale, info->fields));
@@ -169,7 +181,8 @@ PetscErrorCode WeftOpExample_AddChannels(WeftGrid grid, PetscInt batch, PetscInt
 
   PetscFunctionBegin;
   PetscCall(WeftOpExampleSpace(grid, batch, 1, &planes));
-  PetscCall(WeftSpaceCreateChannels(grid, batch, WeftSpaceGetInfo(planes)->fields, 0, variant == 1 ? PETSC_TRUE : PETSC_FALSE, &channels));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, WeftSpaceGetInfo(planes)->fields, 0, variant == 1 ? PETSC_TRUE : PETSC_FALSE,
+                                    &channels));
   PetscCall(WeftOpCreateAddChannels(planes, channels, scale, &op));
   PetscCall(WeftOpExampleFill(op, example));
   PetscCall(WeftSpaceDestroy(&planes));

@@ -8,8 +8,8 @@
 const char *const WeftActivations[] = {"none", "relu", "leaky_relu", "tanh"};
 
 enum { INPUT, PARAMETERS, RESIDUAL };
-#define MAX_TAPS       125
-#define BLOCK_PIXELS   64   /* of the weight gradient: their z and the rows of x around them stay in the first cache */
+#define MAX_TAPS 125
+#define BLOCK_PIXELS 64     /* of the weight gradient: their z and the rows of x around them stay in the first cache */
 #define PARTIAL_PIXELS 2048 /* summed in the precision of the features before they are added in float64 */
 
 typedef struct {
@@ -17,13 +17,14 @@ typedef struct {
   const WeftKernels     *kernels;
   WeftWinograd           winograd; /* NULL: direct */
   PetscInt               half, taps, in, out;
-  WeftFeatures           x, y, z;           /* z: adjoint before the activation */
+  WeftFeatures           x, y, z; /* z: adjoint before the activation */
   ptrdiff_t              tap_x[MAX_TAPS], tap_z[MAX_TAPS];
-  void                  *weights, *bias;    /* packed for the call under way */
-  void                  *sum, *padded;      /* weight gradient: partial sums; z of a block with padded channels */
+  WeftPacked             weights;      /* of the direct kernels */
+  void                  *bias;         /* of the call under way, padded */
+  void                  *sum, *padded; /* weight gradient: partial sums; z of a block with padded channels */
   double                *bias_bar;
-  WeftState              scratch_z;         /* NULL: y_bar itself serves as z */
-  WeftState              scratch_x;         /* COPY edges: the input's adjoint before its ghosts are folded */
+  WeftState              scratch_z; /* NULL: y_bar itself serves as z */
+  WeftState              scratch_x; /* COPY edges: the input's adjoint before its ghosts are folded */
 } Convolution;
 
 /* ---- geometry ------------------------------------------------------------------------------------------------- */
@@ -38,28 +39,34 @@ static void TapOffsets(const Convolution *v, PetscInt dim, const WeftFeatures *f
 }
 
 /* to = convolution of from, row by row, over cells [lo, hi) counted from the first owned one. */
-static void Rows(const Convolution *v, const WeftConvolve *c, const PetscInt lo[3], const PetscInt hi[3], const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
+static void Rows(const Convolution *v, const WeftConvolve *c, const PetscInt lo[3], const PetscInt hi[3],
+                 const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
 {
   const size_t size = to->size;
   for (PetscInt s = 0; s < to->batch; s++) {
     for (PetscInt k = lo[2]; k < hi[2]; k++) {
       for (PetscInt j = lo[1]; j < hi[1]; j++) {
-        const size_t at_x = size * (size_t)WeftFeaturesIndex(from, s, lo[0], j, k), at_y = size * (size_t)WeftFeaturesIndex(to, s, lo[0], j, k);
-        v->kernels->row(c, hi[0] - lo[0], (const char *)x + at_x, residual ? (const char *)residual + at_y : NULL, (char *)y + at_y);
+        const size_t at_x = size * (size_t)WeftFeaturesIndex(from, s, lo[0], j, k),
+                     at_y = size * (size_t)WeftFeaturesIndex(to, s, lo[0], j, k);
+        v->kernels->row(c, hi[0] - lo[0], (const char *)x + at_x, residual ? (const char *)residual + at_y : NULL,
+                        (char *)y + at_y);
       }
     }
   }
 }
 
 /* Forward convolution with the given parameters (w, then b; the bias may be left out: the sums go on from y). */
-static void Forward(const Convolution *v, const double *parameters, PetscBool bias, WeftActivation activation, const void *x, const void *residual, void *y)
+static void Forward(Convolution *v, const double *parameters, PetscBool bias, WeftActivation activation, const void *x,
+                    const void *residual, void *y)
 {
   static const PetscInt lo[3] = {0, 0, 0};
-  const WeftConvolve    c     = {v->in, v->out, v->taps, v->tap_x, v->weights, bias ? v->bias : NULL, activation};
+  const WeftConvolve    c     = {v->in, v->out, v->taps, v->tap_x, v->weights.packed[0], bias ? v->bias : NULL, activation};
 
-  if (v->winograd) WeftWinogradConvolve(v->winograd, parameters, PETSC_FALSE, &c, &v->x, x, residual, &v->y, y);
+  if (v->winograd)
+    WeftWinogradConvolve(v->winograd, parameters, PETSC_FALSE, &c, &v->x, x, residual, &v->y, y);
   else {
-    WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights);
+    if (!WeftPackedReady(&v->weights, parameters, PETSC_FALSE))
+      WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights.packed[0]);
     Rows(v, &c, lo, v->y.count, &v->x, x, residual, &v->y, y);
   }
 }
@@ -71,7 +78,8 @@ typedef struct {
   char              *z, *residual;
   double            *bias;
 } RowWork;
-static void ForRows(const WeftFeatures *f, void (*work)(const RowWork *w, PetscInt sample, PetscInt j, PetscInt k), const RowWork *w)
+static void ForRows(const WeftFeatures *f, void (*work)(const RowWork *w, PetscInt sample, PetscInt j, PetscInt k),
+                    const RowWork      *w)
 {
   for (PetscInt s = 0; s < f->batch; s++)
     for (PetscInt k = 0; k < f->count[2]; k++)
@@ -88,16 +96,17 @@ static void TanhRow(const RowWork *w, PetscInt s, PetscInt j, PetscInt k)
 
 static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
 {
-  const Convolution *v          = (const Convolution *)WeftOpContext(op);
-  const double      *parameters = (const double *)WeftStateData(x[PARAMETERS]);
+  Convolution  *v          = (Convolution *)WeftOpContext(op);
+  const double *parameters = (const double *)WeftStateData(x[PARAMETERS]);
 
-  RowWork            work       = {.v = v, .z = (char *)WeftStateDataWrite(y[0])};
+  RowWork work = {.v = v, .z = (char *)WeftStateDataWrite(y[0])};
 
   PetscFunctionBegin;
   (void)record;
   PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
   WeftValuesFromDouble(v->y.single, v->out, parameters + (ptrdiff_t)v->taps * v->in * v->out, v->bias);
-  Forward(v, parameters, PETSC_TRUE, v->options.activation, WeftStateData(x[INPUT]), v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, work.z);
+  Forward(v, parameters, PETSC_TRUE, v->options.activation, WeftStateData(x[INPUT]),
+          v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, work.z);
   if (v->options.activation == WEFT_ACTIVATION_TANH) ForRows(&v->y, TanhRow, &work);
   PetscFunctionReturn(0);
 }
@@ -113,12 +122,13 @@ static void DeriveInPlace(const RowWork *w, PetscInt s, PetscInt j, PetscInt k)
 }
 
 /* dy = activation' (dx * w + x * dw + db + dresidual) */
-static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[],
+                              const WeftState dy[])
 {
-  const Convolution *v     = (const Convolution *)WeftOpContext(op);
-  const double      *dw    = dx[PARAMETERS] ? (const double *)WeftStateData(dx[PARAMETERS]) : NULL;
-  PetscBool          fresh = PETSC_TRUE;
-  RowWork            work  = {.v = v};
+  Convolution  *v     = (Convolution *)WeftOpContext(op);
+  const double *dw    = dx[PARAMETERS] ? (const double *)WeftStateData(dx[PARAMETERS]) : NULL;
+  PetscBool     fresh = PETSC_TRUE;
+  RowWork       work  = {.v = v};
 
   PetscFunctionBegin;
   (void)record;
@@ -126,7 +136,8 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   if (dw) WeftValuesFromDouble(v->y.single, v->out, dw + (ptrdiff_t)v->taps * v->in * v->out, v->bias);
   if (dx[INPUT]) {
     PetscCall(WeftStateHalo(dx[INPUT], v->half, v->options.edges));
-    Forward(v, (const double *)WeftStateData(x[PARAMETERS]), PETSC_TRUE, WEFT_ACTIVATION_NONE, WeftStateData(dx[INPUT]), NULL, WeftStateDataWrite(dy[0]));
+    Forward(v, (const double *)WeftStateData(x[PARAMETERS]), PETSC_TRUE, WEFT_ACTIVATION_NONE, WeftStateData(dx[INPUT]), NULL,
+            WeftStateDataWrite(dy[0]));
     fresh = PETSC_FALSE;
   }
   if (dw) {
@@ -161,21 +172,27 @@ static void DeriveRow(const RowWork *w, PetscInt s, PetscInt j, PetscInt k)
 static void Flush(const Convolution *v, double *w_bar)
 {
   const PetscInt padded = WeftPadded(v->kernels, v->out);
-  for (PetscInt i = 0; i < v->taps * v->in; i++) WeftValuesAddTo(v->y.single, v->out, (const char *)v->sum + v->y.size * (size_t)i * (size_t)padded, w_bar + (ptrdiff_t)i * v->out);
+  for (PetscInt i = 0; i < v->taps * v->in; i++)
+    WeftValuesAddTo(v->y.single, v->out, (const char *)v->sum + v->y.size * (size_t)i * (size_t)padded,
+                    w_bar + (ptrdiff_t)i * v->out);
   memset(v->sum, 0, v->y.size * (size_t)(v->taps * v->in) * (size_t)padded);
 }
 
 /* Rows [j, j + rows) from pixel i on, for the kernel; channels that do not fill vectors are copied to where they do. */
-static WeftPixels PixelsOf(const Convolution *v, const char *x, const char *z, PetscInt s, PetscInt i, PetscInt j, PetscInt k, PetscInt rows, PetscInt pixels)
+static WeftPixels PixelsOf(const Convolution *v, const char *x, const char *z, PetscInt s, PetscInt i, PetscInt j, PetscInt k,
+                           PetscInt rows, PetscInt pixels)
 {
   const size_t   size   = v->y.size;
   const PetscInt padded = WeftPadded(v->kernels, v->out);
   const char    *at_z   = z + size * (size_t)WeftFeaturesIndex(&v->z, s, i, j, k);
-  WeftPixels     p      = {rows, pixels, x + size * (size_t)WeftFeaturesIndex(&v->x, s, i, j, k), at_z, v->x.stride[1], v->z.stride[1], v->z.stride[0]};
+  WeftPixels p = {rows,           pixels,        x + size * (size_t)WeftFeaturesIndex(&v->x, s, i, j, k), at_z, v->x.stride[1],
+                  v->z.stride[1], v->z.stride[0]};
 
   if (padded == v->out) return p;
   for (PetscInt r = 0; r < rows; r++)
-    for (PetscInt n = 0; n < pixels; n++) memcpy((char *)v->padded + size * (size_t)((r * pixels + n) * padded), at_z + size * (size_t)(r * v->z.stride[1] + n * v->z.stride[0]), size * (size_t)v->out);
+    for (PetscInt n = 0; n < pixels; n++)
+      memcpy((char *)v->padded + size * (size_t)((r * pixels + n) * padded),
+             at_z + size * (size_t)(r * v->z.stride[1] + n * v->z.stride[0]), size * (size_t)v->out);
   p.z       = v->padded;
   p.z_pixel = padded;
   p.z_row   = (ptrdiff_t)pixels * padded;
@@ -186,14 +203,15 @@ static void WeightGradient(const Convolution *v, const char *x, const char *z, d
 {
   const WeftConvolve c      = {v->in, v->out, v->taps, v->tap_x, NULL, NULL, WEFT_ACTIVATION_NONE};
   const PetscInt     pixels = PetscMin(v->y.count[0], BLOCK_PIXELS), rows = BLOCK_PIXELS / pixels;
-  PetscInt           held   = 0;
+  PetscInt           held = 0;
 
   memset(v->sum, 0, v->y.size * (size_t)(v->taps * v->in) * (size_t)WeftPadded(v->kernels, v->out));
   for (PetscInt s = 0; s < v->y.batch; s++) {
     for (PetscInt k = 0; k < v->y.count[2]; k++) {
       for (PetscInt j = 0; j < v->y.count[1]; j += rows) {
         for (PetscInt i = 0; i < v->y.count[0]; i += pixels) {
-          const WeftPixels block = PixelsOf(v, x, z, s, i, j, k, PetscMin(rows, v->y.count[1] - j), PetscMin(pixels, v->y.count[0] - i));
+          const WeftPixels block =
+              PixelsOf(v, x, z, s, i, j, k, PetscMin(rows, v->y.count[1] - j), PetscMin(pixels, v->y.count[0] - i));
           v->kernels->gradient(&c, &block, v->sum);
           held += block.rows * block.pixels;
           if (held < PARTIAL_PIXELS) continue;
@@ -207,19 +225,20 @@ static void WeightGradient(const Convolution *v, const char *x, const char *z, d
 }
 
 /* x_bar += mirrored, transposed convolution of z. */
-static PetscErrorCode InputGradient(const Convolution *v, const double *parameters, const void *z, WeftState x_bar)
+static PetscErrorCode InputGradient(Convolution *v, const double *parameters, const void *z, WeftState x_bar)
 {
-  const WeftLayout *l = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x_bar))->grid);
-  WeftConvolve      c = {v->out, v->in, v->taps, v->tap_z, v->weights, NULL, WEFT_ACTIVATION_NONE};
+  const WeftLayout *l     = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x_bar))->grid);
+  WeftConvolve      c     = {v->out, v->in, v->taps, v->tap_z, v->weights.packed[1], NULL, WEFT_ACTIVATION_NONE};
   PetscInt          lo[3] = {0, 0, 0}, hi[3];
-  char             *to = (char *)WeftStateDataWrite(x_bar);
+  char             *to    = (char *)WeftStateDataWrite(x_bar);
 
   PetscFunctionBegin;
   if (v->winograd && !v->scratch_x) {
     WeftWinogradConvolve(v->winograd, parameters, PETSC_TRUE, &c, &v->z, z, NULL, &v->x, to);
     PetscFunctionReturn(0);
   }
-  WeftPack(v->kernels, v->taps, v->out, v->in, parameters, PETSC_TRUE, v->weights);
+  if (!WeftPackedReady(&v->weights, parameters, PETSC_TRUE))
+    WeftPack(v->kernels, v->taps, v->out, v->in, parameters, PETSC_TRUE, v->weights.packed[1]);
   if (!v->scratch_x) {
     Rows(v, &c, lo, v->x.count, &v->z, z, NULL, &v->x, to);
     PetscFunctionReturn(0);
@@ -237,16 +256,19 @@ static PetscErrorCode InputGradient(const Convolution *v, const double *paramete
   PetscCall(WeftStateFold(v->scratch_x, v->half, v->options.edges));
   for (PetscInt s = 0; s < f.batch; s++)
     for (PetscInt k = 0; k < f.count[2]; k++)
-      for (PetscInt j = 0; j < f.count[1]; j++) WeftValuesAdd(f.single, f.count[0] * f.channels, from + f.size * (size_t)WeftFeaturesIndex(&f, s, 0, j, k), to + f.size * (size_t)WeftFeaturesIndex(&v->x, s, 0, j, k));
+      for (PetscInt j = 0; j < f.count[1]; j++)
+        WeftValuesAdd(f.single, f.count[0] * f.channels, from + f.size * (size_t)WeftFeaturesIndex(&f, s, 0, j, k),
+                      to + f.size * (size_t)WeftFeaturesIndex(&v->x, s, 0, j, k));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[],
+                              const WeftState x_bar[])
 {
-  const Convolution *v     = (const Convolution *)WeftOpContext(op);
-  WeftState          z     = v->scratch_z ? v->scratch_z : y_bar[0];
-  double            *w_bar = x_bar[PARAMETERS] ? (double *)WeftStateDataWrite(x_bar[PARAMETERS]) : NULL;
-  RowWork            work  = {.v = v, .g = (const char *)WeftStateData(y_bar[0])};
+  Convolution *v     = (Convolution *)WeftOpContext(op);
+  WeftState    z     = v->scratch_z ? v->scratch_z : y_bar[0];
+  double      *w_bar = x_bar[PARAMETERS] ? (double *)WeftStateDataWrite(x_bar[PARAMETERS]) : NULL;
+  RowWork      work  = {.v = v, .g = (const char *)WeftStateData(y_bar[0])};
 
   PetscFunctionBegin;
   (void)record;
@@ -259,8 +281,10 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   if (w_bar) {
     WeftValuesAddTo(PETSC_FALSE, v->out, v->bias_bar, w_bar + (ptrdiff_t)v->taps * v->in * v->out);
     PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
-    if (v->winograd) WeftWinogradGradient(v->winograd, &v->x, WeftStateData(x[INPUT]), &v->z, work.z, w_bar);
-    else WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
+    if (v->winograd)
+      WeftWinogradGradient(v->winograd, &v->x, WeftStateData(x[INPUT]), &v->z, work.z, w_bar);
+    else
+      WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
   }
   if (x_bar[INPUT]) {
     PetscCall(WeftStateHalo(z, v->scratch_x ? 2 * v->half : v->half, WEFT_GHOST_ZERO));
@@ -281,7 +305,8 @@ static PetscErrorCode Branches(WeftOp op, const WeftState x[], PetscInt *count, 
   PetscInt            at = 0;
 
   PetscFunctionBegin;
-  if (v->options.activation != WEFT_ACTIVATION_RELU && v->options.activation != WEFT_ACTIVATION_LEAKY_RELU) PetscFunctionReturn(0);
+  if (v->options.activation != WEFT_ACTIVATION_RELU && v->options.activation != WEFT_ACTIVATION_LEAKY_RELU)
+    PetscFunctionReturn(0);
   PetscCall(WeftStateCreate(WeftOpOutSpace(op, 0), &y));
   PetscCall(Apply(op, x, &y, NULL));
   *count = f->batch * f->count[2] * f->count[1] * n;
@@ -290,7 +315,9 @@ static PetscErrorCode Branches(WeftOp op, const WeftState x[], PetscInt *count, 
     for (PetscInt k = 0; k < f->count[2]; k++) {
       for (PetscInt j = 0; j < f->count[1]; j++) {
         const ptrdiff_t row = WeftFeaturesIndex(f, s, 0, j, k);
-        for (PetscInt i = 0; i < n; i++) (*branches)[at++] = f->single ? ((const float *)WeftStateData(y))[row + i] > 0.0f : ((const double *)WeftStateData(y))[row + i] > 0.0;
+        for (PetscInt i = 0; i < n; i++)
+          (*branches)[at++] =
+              f->single ? ((const float *)WeftStateData(y))[row + i] > 0.0f : ((const double *)WeftStateData(y))[row + i] > 0.0;
       }
     }
   }
@@ -303,7 +330,7 @@ static PetscErrorCode Destroy(void *context)
   Convolution *v = (Convolution *)context;
 
   PetscFunctionBegin;
-  PetscCall(WeftAlignedDestroy(&v->weights));
+  PetscCall(WeftPackedDestroy(&v->weights));
   PetscCall(WeftAlignedDestroy(&v->bias));
   PetscCall(WeftAlignedDestroy(&v->sum));
   PetscCall(WeftAlignedDestroy(&v->padded));
@@ -320,28 +347,41 @@ static PetscErrorCode CheckOptions(const WeftSpaceInfo *x, const WeftSpaceInfo *
   const WeftLayout *l = WeftGridLayout(x->grid);
 
   PetscFunctionBegin;
-  PetscCheck(x->kind == WEFT_CHANNELS && y->kind == WEFT_CHANNELS && x->grid == y->grid && x->batch == y->batch && x->single == y->single, x->comm, PETSC_ERR_ARG_INCOMP, "a convolution goes between features on one grid, of one batch and precision");
-  PetscCheck(y->channels == o->outputs, x->comm, PETSC_ERR_ARG_INCOMP, "a convolution with %" PetscInt_FMT " outputs into a space of %" PetscInt_FMT " channels", o->outputs, y->channels);
-  PetscCheck(o->kernel == 1 || o->kernel == 3 || o->kernel == 5, x->comm, PETSC_ERR_ARG_OUTOFRANGE, "a convolution of kernel %" PetscInt_FMT "; there are 1, 3 and 5", o->kernel);
-  PetscCheck(o->edges == WEFT_GHOST_ZERO || o->edges == WEFT_GHOST_COPY, x->comm, PETSC_ERR_ARG_OUTOFRANGE, "features have zero or copied edges");
-  PetscCheck(x->width >= o->kernel / 2, x->comm, PETSC_ERR_ARG_OUTOFRANGE, "a convolution of kernel %" PetscInt_FMT " needs features with %" PetscInt_FMT " ghost layers, not %" PetscInt_FMT, o->kernel, o->kernel / 2, x->width);
+  PetscCheck(x->kind == WEFT_CHANNELS && y->kind == WEFT_CHANNELS && x->grid == y->grid && x->batch == y->batch &&
+                 x->single == y->single,
+             x->comm, PETSC_ERR_ARG_INCOMP, "a convolution goes between features on one grid, of one batch and precision");
+  PetscCheck(y->channels == o->outputs, x->comm, PETSC_ERR_ARG_INCOMP,
+             "a convolution with %" PetscInt_FMT " outputs into a space of %" PetscInt_FMT " channels", o->outputs,
+             y->channels);
+  PetscCheck(o->kernel == 1 || o->kernel == 3 || o->kernel == 5, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "a convolution of kernel %" PetscInt_FMT "; there are 1, 3 and 5", o->kernel);
+  PetscCheck(o->edges == WEFT_GHOST_ZERO || o->edges == WEFT_GHOST_COPY, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "features have zero or copied edges");
+  PetscCheck(x->width >= o->kernel / 2, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "a convolution of kernel %" PetscInt_FMT " needs features with %" PetscInt_FMT " ghost layers, not %" PetscInt_FMT,
+             o->kernel, o->kernel / 2, x->width);
   for (PetscInt a = 0; a < l->dim && o->edges == WEFT_GHOST_COPY; a++) {
     const PetscInt narrowest = l->cells[a] / l->granularity / l->ranks[a] * l->granularity;
-    WeftCheck(narrowest >= o->kernel - 1, x->comm, "copied edges with kernel %" PetscInt_FMT " need blocks of at least %" PetscInt_FMT " cells; along %c the narrowest has %" PetscInt_FMT "; use fewer ranks per domain (-team_replicas) or net_edges zero", o->kernel, o->kernel - 1, "xyz"[a], narrowest);
+    WeftCheck(narrowest >= o->kernel - 1, x->comm,
+              "copied edges with kernel %" PetscInt_FMT " need blocks of at least %" PetscInt_FMT
+              " cells; along %c the narrowest has %" PetscInt_FMT
+              "; use fewer ranks per domain (-team_replicas) or net_edges zero",
+              o->kernel, o->kernel - 1, "xyz"[a], narrowest);
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode CreateBuffers(Convolution *v, WeftSpace x, WeftSpace y)
 {
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(x);
+  const WeftSpaceInfo *info      = WeftSpaceGetInfo(x);
   const PetscInt       padded_in = WeftPadded(v->kernels, v->in), padded_out = WeftPadded(v->kernels, v->out);
   const PetscBool      copy  = v->options.edges == WEFT_GHOST_COPY && v->half ? PETSC_TRUE : PETSC_FALSE;
   const PetscInt       width = (copy ? 2 : 1) * v->half;
   const size_t         size  = v->x.size;
 
   PetscFunctionBegin;
-  PetscCall(WeftAlignedCreate(size * (size_t)v->taps * (size_t)PetscMax(v->in * padded_out, v->out * padded_in), &v->weights));
+  PetscCall(WeftPackedCreate(v->taps * v->in * v->out,
+                             size * (size_t)v->taps * (size_t)PetscMax(v->in * padded_out, v->out * padded_in), &v->weights));
   PetscCall(WeftAlignedCreate(size * (size_t)PetscMax(padded_in, padded_out), &v->bias));
   PetscCall(WeftAlignedCreate(size * (size_t)v->taps * (size_t)(v->in * padded_out), &v->sum));
   PetscCall(PetscMalloc1(v->out, &v->bias_bar));
@@ -357,9 +397,9 @@ static PetscErrorCode CreateBuffers(Convolution *v, WeftSpace x, WeftSpace y)
 
 PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvolutionOptions *options, WeftOp *op)
 {
-  static const WeftOpMaps maps = {Apply, Tangent, Adjoint, Destroy, Branches};
-  const WeftSpaceInfo    *info = WeftSpaceGetInfo(x);
-  const PetscInt          dim  = WeftGridLayout(info->grid)->dim;
+  static const WeftOpMaps maps  = {Apply, Tangent, Adjoint, Destroy, Branches};
+  const WeftSpaceInfo    *info  = WeftSpaceGetInfo(x);
+  const PetscInt          dim   = WeftGridLayout(info->grid)->dim;
   WeftSpace               in[3] = {x, NULL, y};
   Convolution            *v;
 
@@ -380,7 +420,9 @@ PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvo
   TapOffsets(v, dim, &v->x, v->tap_x);
   TapOffsets(v, dim, &v->z, v->tap_z);
   PetscCall(WeftSpaceCreateNumbers(info->comm, info->batch, v->taps * v->in * v->out + v->out, PETSC_FALSE, &in[1]));
-  PetscCall(WeftOpCreate("convolution", &maps, v, WEFT_NEEDS_INPUTS | (options->activation == WEFT_ACTIVATION_NONE ? 0 : WEFT_NEEDS_OUTPUTS), options->residual ? 3 : 2, in, 1, &y, op));
+  PetscCall(WeftOpCreate("convolution", &maps, v,
+                         WEFT_NEEDS_INPUTS | (options->activation == WEFT_ACTIVATION_NONE ? 0 : WEFT_NEEDS_OUTPUTS),
+                         options->residual ? 3 : 2, in, 1, &y, op));
   PetscCall(WeftSpaceDestroy(&in[1]));
   PetscFunctionReturn(0);
 }
@@ -392,12 +434,12 @@ PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt
     PetscBool              single;
     WeftConvolutionOptions options;
   } variants[] = {
-    {3, PETSC_FALSE, {3, 5, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE}},
-    {6, PETSC_FALSE, {3, 6, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE}},
-    {2, PETSC_FALSE, {5, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_TRUE}},
-    {4, PETSC_FALSE, {1, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE}},
-    {3, PETSC_FALSE, {5, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE}},
-    {3, PETSC_TRUE, {3, 6, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE}},
+      {3, PETSC_FALSE, {3, 5, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE}},
+      {6, PETSC_FALSE, {3, 6, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE}},
+      {2, PETSC_FALSE, {5, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_TRUE}},
+      {4, PETSC_FALSE, {1, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE}},
+      {3, PETSC_FALSE, {5, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE}},
+      {3, PETSC_TRUE, {3, 6, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE}},
   };
   const WeftConvolutionOptions *options = &variants[variant].options;
   WeftSpace                     x, y;
@@ -405,10 +447,12 @@ PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt
 
   PetscFunctionBegin;
   PetscCall(WeftSpaceCreateChannels(grid, batch, variants[variant].inputs, options->kernel / 2, variants[variant].single, &x));
-  PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? options->kernel / 2 : 0, variants[variant].single, &y));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? options->kernel / 2 : 0,
+                                    variants[variant].single, &y));
   PetscCall(WeftOpCreateConvolution(x, y, options, &op));
   PetscCall(WeftOpExampleFill(op, example));
-  example->amplitude[PARAMETERS] = 1.0 / PetscSqrtReal((PetscReal)(WeftSpaceGetInfo(WeftOpInSpace(op, PARAMETERS))->count / options->outputs)); /* outputs of order 1 */
+  example->amplitude[PARAMETERS] = 1.0 / PetscSqrtReal((PetscReal)(WeftSpaceGetInfo(WeftOpInSpace(op, PARAMETERS))->count /
+                                                                   options->outputs)); /* outputs of order 1 */
   PetscCall(WeftSpaceDestroy(&x));
   PetscCall(WeftSpaceDestroy(&y));
   PetscFunctionReturn(0);

@@ -1,7 +1,8 @@
 /* The correction that a net gives to a velocity: faces to features, the net, its channels added at the faces. */
 #include "nn/impl.h"
 
-static PetscErrorCode BuildProgram(WeftSpace velocity, WeftSpace numbers, WeftSpace parameters, WeftOp features, WeftOp net, WeftOp add, WeftOp *op)
+static PetscErrorCode BuildProgram(WeftSpace velocity, WeftSpace numbers, WeftSpace parameters, WeftOp features, WeftOp net,
+                                   WeftOp add, WeftOp *op)
 {
   WeftProgram program;
   PetscInt    in[2], p, c, correction, corrected;
@@ -19,7 +20,8 @@ static PetscErrorCode BuildProgram(WeftSpace velocity, WeftSpace numbers, WeftSp
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], const WeftNetOptions *options, WeftNet *net, WeftOp *op)
+PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[],
+                                    const PetscReal number_scale[], const WeftNetOptions *options, WeftNet *net, WeftOp *op)
 {
   const WeftSpaceInfo *info     = WeftSpaceGetInfo(velocity);
   const PetscInt       channels = info->fields + (numbers ? WeftSpaceGetInfo(numbers)->count : 0);
@@ -34,9 +36,14 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
   outputs = layer[options->layers - 1].outputs;
   width   = WeftLayersWidth(options->layers, layer);
   PetscCall(PetscFree(layer));
-  if (outputs != info->fields) return WeftFailKey(info->comm, "net_layers", "line %" PetscInt_FMT " (%s) ends the net with %" PetscInt_FMT " outputs; the velocity that it corrects has %" PetscInt_FMT " components", options->layers, options->layer[options->layers - 1], outputs, info->fields);
+  if (outputs != info->fields)
+    return WeftFailKey(info->comm, "net_layers",
+                       "line %" PetscInt_FMT " (%s) ends the net with %" PetscInt_FMT
+                       " outputs; the velocity that it corrects has %" PetscInt_FMT " components",
+                       options->layers, options->layer[options->layers - 1], outputs, info->fields);
   for (PetscInt f = 0; f < info->fields; f++) {
-    PetscCheck(scale[f] > 0.0, info->comm, PETSC_ERR_ARG_OUTOFRANGE, "scale %g of field %s; it must be positive", (double)scale[f], info->name[f]);
+    PetscCheck(scale[f] > 0.0, info->comm, PETSC_ERR_ARG_OUTOFRANGE, "scale %g of field %s; it must be positive",
+               (double)scale[f], info->name[f]);
     inverse[f] = 1.0 / scale[f];
   }
   PetscCall(WeftSpaceCreateChannels(info->grid, info->batch, channels, width, options->single, &space));
@@ -53,7 +60,7 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
 PetscErrorCode WeftOpExample_Correction(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
   static const PetscReal scale[] = {0.5, 2.0, 1.5}, number_scale[] = {0.3};
-  char                   last[16], first[]  = "residual 3 4 tanh";
+  char                   last[16], first[]                         = "residual 3 4 tanh";
   char                  *lines[2] = {first, last};
   const WeftNetOptions   options  = {2, lines, variant ? WEFT_GHOST_COPY : WEFT_GHOST_ZERO, 1.0, PETSC_FALSE};
   WeftSpace              velocity, numbers;

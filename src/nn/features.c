@@ -16,9 +16,9 @@ typedef struct {
 /* Linear up to what stands at the sides: apply and tangent differ in the ghosts. */
 static PetscErrorCode Map(WeftOp op, const WeftState x[], WeftState y, WeftGhost ghost)
 {
-  const Features      *v    = (const Features *)WeftOpContext(op);
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(op, PLANES));
-  const WeftLayout    *l    = WeftGridLayout(info->grid);
+  const Features      *v       = (const Features *)WeftOpContext(op);
+  const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftOpInSpace(op, PLANES));
+  const WeftLayout    *l       = WeftGridLayout(info->grid);
   const double        *numbers = v->numbers && x[NUMBERS] ? (const double *)WeftStateData(x[NUMBERS]) : NULL;
 
   PetscFunctionBegin;
@@ -30,9 +30,12 @@ static PetscErrorCode Map(WeftOp op, const WeftState x[], WeftState y, WeftGhost
     for (PetscInt f = 0; f < info->fields && x[PLANES]; f++) {
       const PetscBool face = info->location[f] != WEFT_CELL ? PETSC_TRUE : PETSC_FALSE;
       const double   *row  = WeftStatePlane(x[PLANES], f, s) + WeftLayoutIndex(l, l->start[0], j, k);
-      WeftValuesToChannel(v->y.single, l->count[0], v->y.channels, face ? 0.5 * v->scale[f] : v->scale[f], row, face ? row + l->stride[info->location[f]] : NULL, PETSC_FALSE, to + v->y.size * (size_t)f);
+      WeftValuesToChannel(v->y.single, l->count[0], v->y.channels, face ? 0.5 * v->scale[f] : v->scale[f], row,
+                          face ? row + l->stride[info->location[f]] : NULL, PETSC_FALSE, to + v->y.size * (size_t)f);
     }
-    for (PetscInt n = 0; n < v->numbers && numbers; n++) WeftValuesFillChannel(v->y.single, l->count[0], v->y.channels, v->number_scale[n] * numbers[s * v->numbers + n], to + v->y.size * (size_t)(info->fields + n));
+    for (PetscInt n = 0; n < v->numbers && numbers; n++)
+      WeftValuesFillChannel(v->y.single, l->count[0], v->y.channels, v->number_scale[n] * numbers[s * v->numbers + n],
+                            to + v->y.size * (size_t)(info->fields + n));
   }
   PetscFunctionReturn(0);
 }
@@ -45,7 +48,8 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[],
+                              const WeftState dy[])
 {
   PetscFunctionBegin;
   (void)x, (void)y, (void)record;
@@ -64,7 +68,8 @@ static PetscErrorCode PlanesAdjoint(const Features *v, WeftState y_bar, WeftStat
   for (PetscInt f = 0; f < info->fields; f++) {
     if (info->location[f] == WEFT_CELL) continue;
     WEFT_FOR_ROWS(l, info->batch, s, j, k)
-    WeftValuesFromChannel(v->y.single, l->count[0], v->y.channels, WeftFeaturesRow(&v->y, l, WeftStateData(y_bar), f, s, j, k), WeftStatePlaneWrite(v->cells, face, s) + WeftLayoutIndex(l, l->start[0], j, k));
+    WeftValuesFromChannel(v->y.single, l->count[0], v->y.channels, WeftFeaturesRow(&v->y, l, WeftStateData(y_bar), f, s, j, k),
+                          WeftStatePlaneWrite(v->cells, face, s) + WeftLayoutIndex(l, l->start[0], j, k));
     face++;
   }
   if (v->cells) PetscCall(WeftStateHalo(v->cells, 1, WEFT_GHOST_ZERO));
@@ -79,8 +84,11 @@ static PetscErrorCode PlanesAdjoint(const Features *v, WeftState y_bar, WeftStat
       for (PetscInt k = lo[2]; k < hi[2]; k++) {
         for (PetscInt j = lo[1]; j < hi[1]; j++) {
           const PetscInt row = WeftLayoutIndex(l, lo[0], j, k);
-          if (cells) WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], cells + row - l->stride[location], cells + row, to + row);
-          else WeftValuesAddFromChannel(v->y.single, hi[0] - lo[0], v->y.channels, v->scale[f], WeftFeaturesRow(&v->y, l, WeftStateData(y_bar), f, s, j, k), to + row);
+          if (cells)
+            WeftValuesAddMean(hi[0] - lo[0], 0.5 * v->scale[f], cells + row - l->stride[location], cells + row, to + row);
+          else
+            WeftValuesAddFromChannel(v->y.single, hi[0] - lo[0], v->y.channels, v->scale[f],
+                                     WeftFeaturesRow(&v->y, l, WeftStateData(y_bar), f, s, j, k), to + row);
         }
       }
     }
@@ -89,7 +97,8 @@ static PetscErrorCode PlanesAdjoint(const Features *v, WeftState y_bar, WeftStat
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[],
+                              const WeftState x_bar[])
 {
   const Features      *v    = (const Features *)WeftOpContext(op);
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(op, PLANES));
@@ -104,7 +113,9 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
     for (PetscInt n = 0; n < v->numbers; n++) {
       double sum = 0.0;
       for (PetscInt k = l->start[2]; k < l->start[2] + l->count[2]; k++)
-        for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++) WeftValuesAddSum(v->y.single, l->count[0], v->y.channels, WeftFeaturesRow(&v->y, l, WeftStateData(y_bar[0]), info->fields + n, s, j, k), &sum);
+        for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++)
+          WeftValuesAddSum(v->y.single, l->count[0], v->y.channels,
+                           WeftFeaturesRow(&v->y, l, WeftStateData(y_bar[0]), info->fields + n, s, j, k), &sum);
       numbers_bar[n] += v->number_scale[n] * sum;
     }
   }
@@ -122,17 +133,23 @@ static PetscErrorCode Destroy(void *context)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftOpCreateFeatures(WeftSpace planes, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], WeftSpace y, WeftOp *op)
+PetscErrorCode WeftOpCreateFeatures(WeftSpace planes, WeftSpace numbers, const PetscReal scale[],
+                                    const PetscReal number_scale[], WeftSpace y, WeftOp *op)
 {
-  static const WeftOpMaps maps    = {Apply, Tangent, Adjoint, Destroy, NULL};
-  const WeftSpaceInfo    *info    = WeftSpaceGetInfo(planes), *to = WeftSpaceGetInfo(y), *number = numbers ? WeftSpaceGetInfo(numbers) : NULL;
-  const WeftSpace         in[2]   = {planes, numbers};
-  Features               *v;
+  static const WeftOpMaps maps = {Apply, Tangent, Adjoint, Destroy, NULL};
+  const WeftSpaceInfo    *info = WeftSpaceGetInfo(planes), *to = WeftSpaceGetInfo(y),
+                      *number = numbers ? WeftSpaceGetInfo(numbers) : NULL;
+  const WeftSpace in[2]       = {planes, numbers};
+  Features       *v;
 
   PetscFunctionBegin;
-  PetscCheck(info->kind == WEFT_PLANES && to->kind == WEFT_CHANNELS && info->grid == to->grid && info->batch == to->batch, info->comm, PETSC_ERR_ARG_INCOMP, "features go from planes to channels on one grid and of one batch");
-  PetscCheck(!number || (number->kind == WEFT_NUMBERS && number->per_sample && number->batch == info->batch), info->comm, PETSC_ERR_ARG_INCOMP, "numbers among the features are per sample");
-  PetscCheck(to->channels == info->fields + (number ? number->count : 0), info->comm, PETSC_ERR_ARG_INCOMP, "%" PetscInt_FMT " fields and %" PetscInt_FMT " numbers do not make %" PetscInt_FMT " channels", info->fields, number ? number->count : 0, to->channels);
+  PetscCheck(info->kind == WEFT_PLANES && to->kind == WEFT_CHANNELS && info->grid == to->grid && info->batch == to->batch,
+             info->comm, PETSC_ERR_ARG_INCOMP, "features go from planes to channels on one grid and of one batch");
+  PetscCheck(!number || (number->kind == WEFT_NUMBERS && number->per_sample && number->batch == info->batch), info->comm,
+             PETSC_ERR_ARG_INCOMP, "numbers among the features are per sample");
+  PetscCheck(to->channels == info->fields + (number ? number->count : 0), info->comm, PETSC_ERR_ARG_INCOMP,
+             "%" PetscInt_FMT " fields and %" PetscInt_FMT " numbers do not make %" PetscInt_FMT " channels", info->fields,
+             number ? number->count : 0, to->channels);
   PetscCall(PetscNew(&v));
   v->y       = WeftFeaturesOf(y);
   v->numbers = number ? number->count : 0;
@@ -147,8 +164,8 @@ PetscErrorCode WeftOpCreateFeatures(WeftSpace planes, WeftSpace numbers, const P
 PetscErrorCode WeftOpExample_Features(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
   static const PetscReal scale[] = {0.5, 2.0, 1.5, 0.7}, number_scale[] = {0.3, 3.0};
-  const PetscInt         dim     = WeftGridLayout(grid)->dim;
-  const PetscBool        single  = variant == 1 ? PETSC_TRUE : PETSC_FALSE; /* which has no numbers either */
+  const PetscInt         dim    = WeftGridLayout(grid)->dim;
+  const PetscBool        single = variant == 1 ? PETSC_TRUE : PETSC_FALSE; /* which has no numbers either */
   WeftSpace              planes, numbers = NULL, y;
   WeftOp                 op;
 

@@ -52,9 +52,25 @@ PetscErrorCode WeftKernelsGet(PetscBool single, const WeftKernels **kernels);
 PetscErrorCode WeftKernelsSet(const char *name, PetscBool *there);
 
 static inline PetscInt WeftPadded(const WeftKernels *k, PetscInt channels) { return (channels + k->lanes - 1) / k->lanes * k->lanes; }
+/* Few outputs of many inputs: the vectors run over the inputs, and weights are packed [tap][out][in]. */
+#define WEFT_FEW 4
+static inline PetscBool WeftFewOutputs(PetscInt lanes, PetscInt in, PetscInt out) { return lanes > 1 && out <= WEFT_FEW && in % lanes == 0 ? PETSC_TRUE : PETSC_FALSE; }
 /* Packs float64 weights [tap][in][out]; transposed: of the convolution backwards, [tap mirrored][out][in], whose inputs are the
    outputs. in, out: of the packed convolution. packed: taps * in * WeftPadded(out) values. */
 void WeftPack(const WeftKernels *k, PetscInt taps, PetscInt in, PetscInt out, const double *weights, PetscBool transposed, void *packed);
+
+/* Weights made ready for the kernels, forward [0] and backward [1]. They serve until other weights come: a copy tells, so that
+   the steps of a rollout share them whatever state holds the parameters. */
+typedef struct {
+  PetscInt  count;
+  double   *copy;
+  void     *packed[2];
+  PetscBool ready[2];
+} WeftPacked;
+PetscErrorCode WeftPackedCreate(PetscInt count, size_t bytes, WeftPacked *packed); /* count weights; bytes of each packed form */
+PetscErrorCode WeftPackedDestroy(WeftPacked *packed);
+/* FALSE: the caller has to fill packed[transposed]. */
+PetscBool WeftPackedReady(WeftPacked *packed, const double *weights, PetscBool transposed);
 
 /* ---- states of features -------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,8 @@ static const WeftKernels *Find(const char *name)
 
 #if defined(WEFT_X86_KERNELS)
   if (__builtin_cpu_supports("avx512f") && (by_cpu || !strcmp(name, "avx512"))) return WeftKernelsAVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && (by_cpu || !strcmp(name, "avx2"))) return WeftKernelsAVX2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && (by_cpu || !strcmp(name, "avx2")))
+    return WeftKernelsAVX2;
 #endif
   return by_cpu || !strcmp(name, "plain") ? WeftKernelsPlain : NULL;
 }
@@ -34,7 +35,9 @@ PetscErrorCode WeftKernelsGet(PetscBool single, const WeftKernels **kernels)
   if (!chosen) {
     PetscCall(WeftGetEnum("nn_kernels", &name));
     PetscCall(WeftKernelsSet(names[name], &there));
-    if (!there) return WeftFailKey(PETSC_COMM_WORLD, "nn_kernels", "this CPU (or this build) has no such kernels; leave the key out to take the best ones that it has");
+    if (!there)
+      return WeftFailKey(PETSC_COMM_WORLD, "nn_kernels",
+                         "this CPU (or this build) has no such kernels; leave the key out to take the best ones that it has");
   }
   *kernels = &chosen[single ? 1 : 0];
   PetscFunctionReturn(0);

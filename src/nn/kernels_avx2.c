@@ -11,6 +11,17 @@ static const long long first_long_lanes[8] = {-1, -1, -1, -1};
   #define MASK(n)      _mm256_loadu_si256((const __m256i *)(first_lanes + 8 - (n)))
   #define LONG_MASK(n) _mm256_loadu_si256((const __m256i *)(first_long_lanes + 4 - (n)))
 
+static inline __attribute__((always_inline)) TARGET float TotalOf(__m256 a)
+{
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)), two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+static inline __attribute__((always_inline)) TARGET double LongTotalOf(__m256d a)
+{
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
   #define NAME(x)             x##_float
   #define T                   float
   #define VEC                 __m256
@@ -24,6 +35,7 @@ static const long long first_long_lanes[8] = {-1, -1, -1, -1};
   #define ADD(a, b)           _mm256_add_ps(a, b)
   #define MUL(a, b)           _mm256_mul_ps(a, b)
   #define MAX(a, b)           _mm256_max_ps(a, b)
+  #define TOTAL(a)            TotalOf(a)
   #include "nn/kernels_vector.h"
 
   #define NAME(x)             x##_double
@@ -39,6 +51,7 @@ static const long long first_long_lanes[8] = {-1, -1, -1, -1};
   #define ADD(a, b)           _mm256_add_pd(a, b)
   #define MUL(a, b)           _mm256_mul_pd(a, b)
   #define MAX(a, b)           _mm256_max_pd(a, b)
+  #define TOTAL(a)            LongTotalOf(a)
   #include "nn/kernels_vector.h"
 
 const WeftKernels WeftKernelsAVX2[2] = {

@@ -18,6 +18,7 @@
   #define ADD(a, b)           _mm512_add_ps(a, b)
   #define MUL(a, b)           _mm512_mul_ps(a, b)
   #define MAX(a, b)           _mm512_max_ps(a, b)
+  #define TOTAL(a)            _mm512_reduce_add_ps(a)
   #include "nn/kernels_vector.h"
 
   #define NAME(x)             x##_double
@@ -33,6 +34,7 @@
   #define ADD(a, b)           _mm512_add_pd(a, b)
   #define MUL(a, b)           _mm512_mul_pd(a, b)
   #define MAX(a, b)           _mm512_max_pd(a, b)
+  #define TOTAL(a)            _mm512_reduce_add_pd(a)
   #include "nn/kernels_vector.h"
 
 const WeftKernels WeftKernelsAVX512[2] = {

@@ -2,7 +2,7 @@
      NAME(x)            name of this instance        TARGET     function attribute of the instruction set
      T, VEC, LANES      value, vector                TILES(X)   X(1) ... X(largest tile)
      LOAD, STORE        unaligned                    LOAD_PART, STORE_PART   the first `n` lanes only
-     SPLAT(pointer)     one value in every lane      FMA(a, b, c), MAX(a, b), ADD, MUL
+     SPLAT(pointer)     one value in every lane      FMA(a, b, c), MAX(a, b), ADD, MUL, TOTAL(a) of all lanes
    A tile keeps the sums of P pixels times V vectors of output channels in registers. Tiles of every size from 1 to the largest
    are made, so that a row is cut into equal ones; each pixel has the same sequence of operations in all of them. */
 #define TILE_INLINE static inline __attribute__((always_inline)) TARGET
@@ -57,6 +57,35 @@ TILE_INLINE void NAME(Tile)(const int P, const int V, const WeftConvolve *c, Pet
   }
 }
 
+/* Few output channels: vectors run over the input channels instead, P pixels times O outputs at a time. */
+TILE_INLINE void NAME(Few)(const int P, const int O, const WeftConvolve *c, const T *restrict x, const T *residual, T *restrict y)
+{
+  const ptrdiff_t in     = c->in;
+  const PetscBool kinked = c->activation == WEFT_ACTIVATION_RELU || c->activation == WEFT_ACTIVATION_LEAKY_RELU ? PETSC_TRUE : PETSC_FALSE;
+  const T         slope  = c->activation == WEFT_ACTIVATION_RELU ? (T)0 : (T)0.2, *w = (const T *)c->weights;
+  VEC             sum[4][WEFT_FEW] = {{{0}}};
+
+  for (PetscInt t = 0; t < c->taps; t++, w += O * in) {
+    const T *at = x + c->offset[t];
+    for (ptrdiff_t i = 0; i < in; i += LANES) {
+      VEC weight[WEFT_FEW];
+      UNROLL for (int o = 0; o < O; o++) weight[o] = LOAD(w + o * in + i);
+      UNROLL for (int p = 0; p < P; p++) {
+        const VEC value = LOAD(at + p * in + i);
+        UNROLL for (int o = 0; o < O; o++) sum[p][o] = FMA(value, weight[o], sum[p][o]);
+      }
+    }
+  }
+  UNROLL for (int p = 0; p < P; p++) {
+    UNROLL for (int o = 0; o < O; o++) {
+      T value = (c->bias ? ((const T *)c->bias)[o] : y[p * O + o]) + TOTAL(sum[p][o]);
+      if (residual) value += residual[p * O + o];
+      if (kinked) value = value < (T)0 ? slope * value : value;
+      y[p * O + o] = value;
+    }
+  }
+}
+
 /* sum[tile of P inputs][V vectors of outputs] += x z over a block of pixels. */
 TILE_INLINE void NAME(GradientTile)(const int P, const int V, const WeftPixels *pixels, ptrdiff_t in, ptrdiff_t padded, const T *x, const T *z, T *total)
 {
@@ -92,6 +121,14 @@ typedef void (*NAME(GradientFunction))(const WeftPixels *pixels, ptrdiff_t in, p
   }
 #define INSTANCES(P) INSTANCE(P, 1) INSTANCE(P, 2)
 TILES(INSTANCES)
+#define FEW(O)                                                                                                                 \
+  static TARGET void NAME(Few_##O)(const WeftConvolve *c, PetscInt n, const T *x, const T *residual, T *y)                     \
+  {                                                                                                                            \
+    PetscInt p = 0;                                                                                                            \
+    for (; p + 4 <= n; p += 4) NAME(Few)(4, O, c, x + (ptrdiff_t)p * c->in, residual ? residual + p * O : NULL, y + p * O);    \
+    for (; p < n; p++) NAME(Few)(1, O, c, x + (ptrdiff_t)p * c->in, residual ? residual + p * O : NULL, y + p * O);            \
+  }
+FEW(1) FEW(2) FEW(3) FEW(4)
 #define TILE_ROW(P)     {NAME(Tile_##P##_1), NAME(Tile_##P##_2)},
 #define GRADIENT_ROW(P) {NAME(Gradient_##P##_1), NAME(Gradient_##P##_2)},
 static const NAME(TileFunction) NAME(tile)[][2]         = {TILES(TILE_ROW)};         /* [pixels - 1][vectors - 1] */
@@ -110,6 +147,11 @@ static void NAME(Row)(const WeftConvolve *c, PetscInt n, const void *x_, const v
   const PetscInt padded = (c->out + LANES - 1) / LANES * LANES;
   const T       *w      = (const T *)c->weights;
 
+  if (WeftFewOutputs(LANES, c->in, c->out)) {
+    static void (*const few[])(const WeftConvolve *, PetscInt, const T *, const T *, T *) = {NAME(Few_1), NAME(Few_2), NAME(Few_3), NAME(Few_4)};
+    few[c->out - 1](c, n, (const T *)x_, (const T *)residual_, (T *)y_);
+    return;
+  }
   for (PetscInt first = 0; first < padded; first += 2 * LANES) {
     const PetscInt vectors = padded - first > LANES ? 2 : 1, there = c->out - first - (vectors - 1) * LANES;
     for (PetscInt p = 0; p < n;) {
@@ -145,6 +187,7 @@ static void NAME(Gradient)(const WeftConvolve *c, const WeftPixels *pixels, void
 #undef INSTANCES
 #undef TILE_ROW
 #undef GRADIENT_ROW
+#undef FEW
 #undef LARGEST
 #undef NAME
 #undef T
@@ -159,3 +202,4 @@ static void NAME(Gradient)(const WeftConvolve *c, const WeftPixels *pixels, void
 #undef ADD
 #undef MUL
 #undef MAX
+#undef TOTAL

@@ -1,7 +1,7 @@
 /* Layers of a net from lines of text. */
 #include "nn/impl.h"
 
-#define KEY       "net_layers"
+#define KEY "net_layers"
 #define MAX_WORDS 5
 
 typedef struct {
@@ -14,7 +14,8 @@ static void Split(const char *line, Words *words)
   char *rest;
   words->count = 0;
   snprintf(words->text, sizeof(words->text), "%s", line);
-  for (char *word = strtok_r(words->text, " \t", &rest); word && words->count < MAX_WORDS; word = strtok_r(NULL, " \t", &rest)) words->word[words->count++] = word;
+  for (char *word = strtok_r(words->text, " \t", &rest); word && words->count < MAX_WORDS; word = strtok_r(NULL, " \t", &rest))
+    words->word[words->count++] = word;
 }
 
 static PetscBool WholeNumber(const char *word, PetscInt *value)
@@ -32,16 +33,30 @@ static PetscErrorCode ParseLine(MPI_Comm comm, PetscInt line, const char *text, 
 
   PetscFunctionBegin;
   Split(text, &words);
-  if (!words.count) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " is empty; a layer is `conv KERNEL OUTPUTS [ACTIVATION]` or `residual KERNEL OUTPUTS [ACTIVATION]`", line);
+  if (!words.count)
+    return WeftFailKey(comm, KEY,
+                       "line %" PetscInt_FMT
+                       " is empty; a layer is `conv KERNEL OUTPUTS [ACTIVATION]` or `residual KERNEL OUTPUTS [ACTIVATION]`",
+                       line);
   layer->residual = (PetscBool)!strcmp(words.word[0], "residual");
-  if (!layer->residual && strcmp(words.word[0], "conv")) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): no layer is called '%s'; use conv or residual", line, text, words.word[0]);
-  if (words.count < 3 || words.count > 4) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): %s; write `%s KERNEL OUTPUTS [ACTIVATION]`", line, text, words.count < 3 ? "words are missing" : "too many words", words.word[0]);
-  if (!WholeNumber(words.word[1], &layer->kernel) || (layer->kernel != 1 && layer->kernel != 3 && layer->kernel != 5)) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): '%s' is no kernel; use 1, 3 or 5", line, text, words.word[1]);
-  if (!WholeNumber(words.word[2], &layer->outputs) || layer->outputs < 1 || layer->outputs > 4096) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): '%s' is no number of outputs; use 1 to 4096", line, text, words.word[2]);
+  if (!layer->residual && strcmp(words.word[0], "conv"))
+    return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): no layer is called '%s'; use conv or residual", line, text,
+                       words.word[0]);
+  if (words.count < 3 || words.count > 4)
+    return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): %s; write `%s KERNEL OUTPUTS [ACTIVATION]`", line, text,
+                       words.count < 3 ? "words are missing" : "too many words", words.word[0]);
+  if (!WholeNumber(words.word[1], &layer->kernel) || (layer->kernel != 1 && layer->kernel != 3 && layer->kernel != 5))
+    return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): '%s' is no kernel; use 1, 3 or 5", line, text, words.word[1]);
+  if (!WholeNumber(words.word[2], &layer->outputs) || layer->outputs < 1 || layer->outputs > 4096)
+    return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): '%s' is no number of outputs; use 1 to 4096", line, text,
+                       words.word[2]);
   layer->activation = layer->residual ? WEFT_ACTIVATION_RELU : WEFT_ACTIVATION_NONE;
   if (words.count < 4) PetscFunctionReturn(0);
-  for (a = 0; a < 4 && strcmp(words.word[3], WeftActivations[a]); a++) { }
-  if (a == 4) return WeftFailKey(comm, KEY, "line %" PetscInt_FMT " (%s): no activation is called '%s'; use none, relu, leaky_relu or tanh", line, text, words.word[3]);
+  for (a = 0; a < 4 && strcmp(words.word[3], WeftActivations[a]); a++) {}
+  if (a == 4)
+    return WeftFailKey(comm, KEY,
+                       "line %" PetscInt_FMT " (%s): no activation is called '%s'; use none, relu, leaky_relu or tanh", line,
+                       text, words.word[3]);
   layer->activation = (WeftActivation)a;
   PetscFunctionReturn(0);
 }

@@ -23,7 +23,8 @@ PetscErrorCode WeftNetOptionsFromKeys(WeftNetOptions *options)
   PetscCall(WeftGetReal("net_gain", &options->gain));
   options->edges  = edges ? WEFT_GHOST_COPY : WEFT_GHOST_ZERO;
   options->single = precision ? PETSC_FALSE : PETSC_TRUE;
-  if (!(options->gain > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "net_gain", "must be positive; with weights of zero a net does not learn");
+  if (!(options->gain > 0.0))
+    return WeftFailKey(PETSC_COMM_WORLD, "net_gain", "must be positive; with weights of zero a net does not learn");
   PetscFunctionReturn(0);
 }
 
@@ -37,9 +38,13 @@ PetscErrorCode WeftNetOptionsDestroy(WeftNetOptions *options)
 
 /* ---- parameters: a convolution's weights, then its biases -------------------------------------------------------- */
 
-static PetscInt Taps(PetscInt dim, PetscInt kernel) { return kernel * (dim > 1 ? kernel : 1) * (dim > 2 ? kernel : 1); }
+static PetscInt Taps(PetscInt dim, PetscInt kernel)
+{
+  return kernel * (dim > 1 ? kernel : 1) * (dim > 2 ? kernel : 1);
+}
 
-static void AddArrays(WeftNet net, PetscInt dim, PetscInt line, const char *part, PetscInt kernel, PetscInt in, PetscInt out, PetscReal gain)
+static void AddArrays(WeftNet net, PetscInt dim, PetscInt line, const char *part, PetscInt kernel, PetscInt in, PetscInt out,
+                      PetscReal gain)
 {
   const PetscInt taps   = Taps(dim, kernel);
   WeftNetArray  *weight = &net->array[net->arrays], *bias = weight + 1;
@@ -49,13 +54,13 @@ static void AddArrays(WeftNet net, PetscInt dim, PetscInt line, const char *part
   weight->offset = net->count;
   weight->rank   = dim + 2;
   for (PetscInt a = 0; a < dim; a++) weight->shape[a] = kernel;
-  weight->shape[dim]           = in;
-  weight->shape[dim + 1]       = out;
-  net->bound[net->arrays]      = gain * PetscSqrtReal(6.0 / (PetscReal)((in + out) * taps));
-  bias->offset                 = net->count + taps * in * out;
-  bias->rank                   = 1;
-  bias->shape[0]               = out;
-  net->bound[net->arrays + 1]  = 0.0;
+  weight->shape[dim]          = in;
+  weight->shape[dim + 1]      = out;
+  net->bound[net->arrays]     = gain * PetscSqrtReal(6.0 / (PetscReal)((in + out) * taps));
+  bias->offset                = net->count + taps * in * out;
+  bias->rank                  = 1;
+  bias->shape[0]              = out;
+  net->bound[net->arrays + 1] = 0.0;
   net->arrays += 2;
   net->count = bias->offset + out;
   net->flops += 2.0 * taps * in * out;
@@ -87,7 +92,8 @@ PetscErrorCode WeftNetInitialise(WeftNet net, PetscInt64 seed, WeftState paramet
   PetscFunctionBegin;
   for (PetscInt a = 0; a < net->arrays; a++) {
     const PetscInt end = a + 1 < net->arrays ? net->array[a + 1].offset : net->count;
-    for (PetscInt i = net->array[a].offset; i < end; i++) values[i] = net->bound[a] * (2.0 * WeftRandomUniform(seed, WEFT_STREAM_WEIGHTS, i) - 1.0);
+    for (PetscInt i = net->array[a].offset; i < end; i++)
+      values[i] = net->bound[a] * (2.0 * WeftRandomUniform(seed, WEFT_STREAM_WEIGHTS, i) - 1.0);
   }
   PetscFunctionReturn(0);
 }
@@ -107,18 +113,21 @@ typedef struct { /* features on their way through the layers */
 } Value;
 
 /* One convolution with the parameters of arrays `array` (weights) and `array` + 1 (biases). residual: NULL: none. */
-static PetscErrorCode AddConvolution(Builder *b, PetscInt array, Value x, const Value *residual, WeftActivation activation, Value *y)
+static PetscErrorCode AddConvolution(Builder *b, PetscInt array, Value x, const Value *residual, WeftActivation activation,
+                                     Value *y)
 {
-  const WeftSpaceInfo         *info     = WeftSpaceGetInfo(x.space);
-  const WeftNetArray          *weight   = &b->net->array[array], *bias = weight + 1;
-  const WeftConvolutionOptions options  = {weight->shape[0], bias->shape[0], activation, b->edges, residual ? PETSC_TRUE : PETSC_FALSE};
+  const WeftSpaceInfo         *info   = WeftSpaceGetInfo(x.space);
+  const WeftNetArray          *weight = &b->net->array[array], *bias = weight + 1;
+  const WeftConvolutionOptions options  = {weight->shape[0], bias->shape[0], activation, b->edges,
+                                          residual ? PETSC_TRUE : PETSC_FALSE};
   PetscInt                     slots[3] = {x.slot, -1, residual ? residual->slot : -1};
   WeftOp                       op;
 
   PetscFunctionBegin;
   PetscCall(WeftSpaceCreateChannels(info->grid, info->batch, options.outputs, b->width, info->single, &y->space));
   PetscCall(WeftOpCreateConvolution(x.space, y->space, &options, &op));
-  PetscCall(WeftProgramView(b->program, b->parameters, weight->offset, bias->offset + options.outputs - weight->offset, &slots[1]));
+  PetscCall(
+      WeftProgramView(b->program, b->parameters, weight->offset, bias->offset + options.outputs - weight->offset, &slots[1]));
   PetscCall(WeftProgramCall(b->program, op, slots, &y->slot));
   PetscCall(WeftOpDestroy(&op));
   PetscFunctionReturn(0);
@@ -127,8 +136,9 @@ static PetscErrorCode AddConvolution(Builder *b, PetscInt array, Value x, const 
 /* x is replaced by the layer's output. */
 static PetscErrorCode AddLayer(Builder *b, const WeftLayer *layer, PetscInt *array, Value *x)
 {
-  const PetscBool projected = layer->residual && WeftSpaceGetInfo(x->space)->channels != layer->outputs ? PETSC_TRUE : PETSC_FALSE;
-  Value           y, hidden, shortcut = *x;
+  const PetscBool projected =
+      layer->residual && WeftSpaceGetInfo(x->space)->channels != layer->outputs ? PETSC_TRUE : PETSC_FALSE;
+  Value y, hidden, shortcut = *x;
 
   PetscFunctionBegin;
   if (layer->residual) {
@@ -137,7 +147,8 @@ static PetscErrorCode AddLayer(Builder *b, const WeftLayer *layer, PetscInt *arr
     PetscCall(AddConvolution(b, *array + 2, hidden, &shortcut, layer->activation, &y));
     PetscCall(WeftSpaceDestroy(&hidden.space));
     if (projected) PetscCall(WeftSpaceDestroy(&shortcut.space));
-  } else PetscCall(AddConvolution(b, *array, *x, NULL, layer->activation, &y));
+  } else
+    PetscCall(AddConvolution(b, *array, *x, NULL, layer->activation, &y));
   *array += layer->residual ? (projected ? 6 : 4) : 2;
   PetscCall(WeftSpaceDestroy(&x->space));
   *x = y;
@@ -152,7 +163,10 @@ static PetscErrorCode BuildProgram(WeftNet net, WeftSpace features, const WeftNe
   PetscInt             array = 0;
 
   PetscFunctionBegin;
-  PetscCheck(info->width >= b.width, info->comm, PETSC_ERR_ARG_OUTOFRANGE, "the features of a net with kernels up to %" PetscInt_FMT " need %" PetscInt_FMT " ghost layers, not %" PetscInt_FMT, 2 * b.width + 1, b.width, info->width);
+  PetscCheck(info->width >= b.width, info->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "the features of a net with kernels up to %" PetscInt_FMT " need %" PetscInt_FMT
+             " ghost layers, not %" PetscInt_FMT,
+             2 * b.width + 1, b.width, info->width);
   PetscCall(WeftProgramCreate(info->comm, &b.program));
   PetscCall(WeftProgramInput(b.program, "features", features, &x.slot));
   PetscCall(WeftProgramInput(b.program, "parameters", net->parameters, &b.parameters));
@@ -173,7 +187,8 @@ PetscErrorCode WeftNetCreate(WeftSpace features, const WeftNetOptions *options, 
   WeftNet              n;
 
   PetscFunctionBegin;
-  PetscCheck(info->single == options->single, info->comm, PETSC_ERR_ARG_INCOMP, "the features have another precision than the net");
+  PetscCheck(info->single == options->single, info->comm, PETSC_ERR_ARG_INCOMP,
+             "the features have another precision than the net");
   PetscCall(WeftLayersParse(info->comm, options, &layer));
   PetscCall(PetscNew(&n));
   PetscCall(PetscCalloc2(6 * options->layers, &n->array, 6 * options->layers, &n->bound));
@@ -203,8 +218,14 @@ PetscErrorCode WeftNetDestroy(WeftNet *net)
   PetscFunctionReturn(0);
 }
 
-WeftOp    WeftNetOp(WeftNet net) { return net->op; }
-WeftSpace WeftNetParameterSpace(WeftNet net) { return net->parameters; }
+WeftOp WeftNetOp(WeftNet net)
+{
+  return net->op;
+}
+WeftSpace WeftNetParameterSpace(WeftNet net)
+{
+  return net->parameters;
+}
 
 PetscErrorCode WeftNetFlops(WeftNet net, PetscReal *flops_per_cell)
 {

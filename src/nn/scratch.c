@@ -5,7 +5,10 @@ WeftFeatures WeftFeaturesOf(WeftSpace space)
 {
   const WeftSpaceInfo *info   = WeftSpaceGetInfo(space);
   const WeftLayout    *l      = WeftGridLayout(info->grid);
-  WeftFeatures         f      = {.channels = info->channels, .batch = info->batch, .single = info->single, .size = info->single ? sizeof(float) : sizeof(double)};
+  WeftFeatures         f      = {.channels = info->channels,
+                                 .batch    = info->batch,
+                                 .single   = info->single,
+                                 .size     = info->single ? sizeof(float) : sizeof(double)};
   ptrdiff_t            stride = info->channels;
 
   for (PetscInt a = 0; a < 3; a++) {
@@ -28,7 +31,8 @@ typedef struct _Scratch {
 } Scratch;
 static Scratch *all_scratch;
 
-PetscErrorCode WeftScratchGet(WeftGrid grid, PetscInt batch, PetscInt channels, PetscInt width, PetscBool single, WeftState *state)
+PetscErrorCode WeftScratchGet(WeftGrid grid, PetscInt batch, PetscInt channels, PetscInt width, PetscBool single,
+                              WeftState *state)
 {
   WeftSpace space;
   Scratch  *s;
@@ -36,7 +40,9 @@ PetscErrorCode WeftScratchGet(WeftGrid grid, PetscInt batch, PetscInt channels, 
   PetscFunctionBegin;
   for (s = all_scratch; s; s = s->next) {
     const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(s->state));
-    if (info->grid == grid && info->batch == batch && info->channels == channels && info->width == width && info->single == single) break;
+    if (info->grid == grid && info->batch == batch && info->channels == channels && info->width == width &&
+        info->single == single)
+      break;
   }
   if (!s) {
     PetscCall(PetscNew(&s));
@@ -71,8 +77,14 @@ PetscErrorCode WeftScratchRestore(WeftState *state)
   static void Pack_##type(const WeftKernels *kernels, PetscInt taps, PetscInt in, PetscInt out, const double *weights,         \
                           PetscBool transposed, type *packed)                                                                  \
   {                                                                                                                            \
-    const PetscInt padded = WeftPadded(kernels, out);                                                                          \
-    for (PetscInt first = 0; first < padded; first += kernels->block) {                                                        \
+    const PetscInt  padded = WeftPadded(kernels, out);                                                                         \
+    const PetscBool few    = WeftFewOutputs(kernels->lanes, in, out);                                                          \
+    for (PetscInt t = 0; t < taps && few; t++)                                                                                 \
+      for (PetscInt o = 0; o < out; o++, packed += in)                                                                         \
+        for (PetscInt i = 0; i < in; i++)                                                                                      \
+          packed[i] = (type)(transposed ? weights[((size_t)(taps - 1 - t) * out + o) * in + i]                                 \
+                                        : weights[((size_t)t * in + i) * out + o]);                                            \
+    for (PetscInt first = 0; first < padded && !few; first += kernels->block) {                                                \
       const PetscInt width = PetscMin(kernels->block, padded - first), there = PetscMin(width, out - first);                   \
       for (PetscInt t = 0; t < taps; t++) {                                                                                    \
         for (PetscInt i = 0; i < in; i++, packed += width) {                                                                   \
@@ -88,16 +100,55 @@ PetscErrorCode WeftScratchRestore(WeftState *state)
 PACK(float)
 PACK(double)
 
-void WeftPack(const WeftKernels *k, PetscInt taps, PetscInt in, PetscInt out, const double *weights, PetscBool transposed, void *packed)
+void WeftPack(const WeftKernels *k, PetscInt taps, PetscInt in, PetscInt out, const double *weights, PetscBool transposed,
+              void *packed)
 {
-  if (k->single) Pack_float(k, taps, in, out, weights, transposed, (float *)packed);
-  else Pack_double(k, taps, in, out, weights, transposed, (double *)packed);
+  if (k->single)
+    Pack_float(k, taps, in, out, weights, transposed, (float *)packed);
+  else
+    Pack_double(k, taps, in, out, weights, transposed, (double *)packed);
+}
+
+PetscErrorCode WeftPackedCreate(PetscInt count, size_t bytes, WeftPacked *packed)
+{
+  PetscFunctionBegin;
+  packed->count = count;
+  PetscCall(PetscMalloc1(count, &packed->copy));
+  for (PetscInt i = 0; i < 2; i++) {
+    PetscCall(WeftAlignedCreate(bytes, &packed->packed[i]));
+    packed->ready[i] = PETSC_FALSE;
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPackedDestroy(WeftPacked *packed)
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftAlignedDestroy(&packed->packed[i]));
+  PetscCall(PetscFree(packed->copy));
+  PetscFunctionReturn(0);
+}
+
+PetscBool WeftPackedReady(WeftPacked *packed, const double *weights, PetscBool transposed)
+{
+  const size_t    bytes = sizeof(double) * (size_t)packed->count;
+  const PetscBool known = packed->ready[0] || packed->ready[1] ? PETSC_TRUE : PETSC_FALSE;
+  PetscBool       ready;
+
+  if (!known || memcmp(packed->copy, weights, bytes)) {
+    memcpy(packed->copy, weights, bytes);
+    packed->ready[0] = packed->ready[1] = PETSC_FALSE;
+  }
+  ready                     = packed->ready[transposed];
+  packed->ready[transposed] = PETSC_TRUE;
+  return ready;
 }
 
 PetscErrorCode WeftAlignedCreate(size_t bytes, void **memory)
 {
   PetscFunctionBegin;
-  PetscCheck(!posix_memalign(memory, 64, (bytes + 63) / 64 * 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu bytes", bytes);
+  PetscCheck(!posix_memalign(memory, 64, (bytes + 63) / 64 * 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu bytes",
+             bytes);
   PetscCall(PetscMemzero(*memory, (bytes + 63) / 64 * 64));
   PetscFunctionReturn(0);
 }

@@ -3,7 +3,8 @@
 #include "base/kernel.h"
 
 #define VALUES(type, tanh_of)                                                                                                  \
-  WEFT_KERNEL static void Derive_##type(WeftActivation activation, PetscInt n, const type *restrict y, const type *restrict g, type *restrict z) \
+  WEFT_KERNEL static void Derive_##type(WeftActivation activation, PetscInt n, const type *restrict y, const type *restrict g, \
+                                        type *restrict z)                                                                      \
   {                                                                                                                            \
     const type slope = activation == WEFT_ACTIVATION_RELU ? (type)0 : (type)0.2;                                               \
     if (activation == WEFT_ACTIVATION_TANH)                                                                                    \
@@ -13,7 +14,7 @@
     else                                                                                                                       \
       for (PetscInt i = 0; i < n; i++) z[i] = (y[i] > (type)0 ? (type)1 : slope) * g[i];                                       \
   }                                                                                                                            \
-  WEFT_KERNEL static void Scale_##type(WeftActivation activation, PetscInt n, const type *restrict y, type *restrict z)       \
+  WEFT_KERNEL static void Scale_##type(WeftActivation activation, PetscInt n, const type *restrict y, type *restrict z)        \
   {                                                                                                                            \
     const type slope = activation == WEFT_ACTIVATION_RELU ? (type)0 : (type)0.2;                                               \
     if (activation == WEFT_ACTIVATION_TANH)                                                                                    \
@@ -38,14 +39,16 @@
   {                                                                                                                            \
     for (PetscInt i = 0; i < n; i++) y[i] += (double)x[i];                                                                     \
   }                                                                                                                            \
-  static void ToChannel_##type(PetscInt n, PetscInt channels, double factor, const double *restrict a, const double *restrict b, PetscBool add, type *restrict y) \
+  static void ToChannel_##type(PetscInt n, PetscInt channels, double factor, const double *restrict a,                         \
+                               const double *restrict b, PetscBool add, type *restrict y)                                      \
   {                                                                                                                            \
     for (PetscInt i = 0; i < n; i++, y += channels) {                                                                          \
       const type value = (type)(factor * (b ? a[i] + b[i] : a[i]));                                                            \
       *y               = add ? *y + value : value;                                                                             \
     }                                                                                                                          \
   }                                                                                                                            \
-  static void AddFromChannel_##type(PetscInt n, PetscInt channels, double factor, const type *restrict y, double *restrict a, PetscInt stride) \
+  static void AddFromChannel_##type(PetscInt n, PetscInt channels, double factor, const type *restrict y, double *restrict a,  \
+                                    PetscInt stride)                                                                           \
   {                                                                                                                            \
     for (PetscInt i = 0; i < n; i++) a[i * stride] += factor * (double)y[(ptrdiff_t)i * channels];                             \
   }                                                                                                                            \
@@ -66,77 +69,103 @@ VALUES(float, tanhf)
 
 void WeftValuesTanh(PetscBool single, PetscInt n, void *y)
 {
-  if (single) Tanh_float(n, (float *)y);
-  else Tanh_double(n, (double *)y);
+  if (single)
+    Tanh_float(n, (float *)y);
+  else
+    Tanh_double(n, (double *)y);
 }
 
 void WeftValuesDerive(PetscBool single, WeftActivation activation, PetscInt n, const void *y, const void *g, void *z)
 {
-  if (single) Derive_float(activation, n, (const float *)y, (const float *)g, (float *)z);
-  else Derive_double(activation, n, (const double *)y, (const double *)g, (double *)z);
+  if (single)
+    Derive_float(activation, n, (const float *)y, (const float *)g, (float *)z);
+  else
+    Derive_double(activation, n, (const double *)y, (const double *)g, (double *)z);
 }
 
 void WeftValuesAdd(PetscBool single, PetscInt n, const void *x, void *y)
 {
-  if (single) Add_float(n, (const float *)x, (float *)y);
-  else Add_double(n, (const double *)x, (double *)y);
+  if (single)
+    Add_float(n, (const float *)x, (float *)y);
+  else
+    Add_double(n, (const double *)x, (double *)y);
 }
 
 void WeftValuesSum(PetscBool single, PetscInt pixels, PetscInt channels, const void *z, double sum[])
 {
-  if (single) Sum_float(pixels, channels, (const float *)z, sum);
-  else Sum_double(pixels, channels, (const double *)z, sum);
+  if (single)
+    Sum_float(pixels, channels, (const float *)z, sum);
+  else
+    Sum_double(pixels, channels, (const double *)z, sum);
 }
 
 void WeftValuesFromDouble(PetscBool single, PetscInt n, const double x[], void *y)
 {
-  if (single) FromDouble_float(n, x, (float *)y);
-  else FromDouble_double(n, x, (double *)y);
+  if (single)
+    FromDouble_float(n, x, (float *)y);
+  else
+    FromDouble_double(n, x, (double *)y);
 }
 
 void WeftValuesAddTo(PetscBool single, PetscInt n, const void *x, double y[])
 {
-  if (single) AddTo_float(n, (const float *)x, y);
-  else AddTo_double(n, (const double *)x, y);
+  if (single)
+    AddTo_float(n, (const float *)x, y);
+  else
+    AddTo_double(n, (const double *)x, y);
 }
 
 void WeftValuesScale(PetscBool single, WeftActivation activation, PetscInt n, const void *y, void *z)
 {
-  if (single) Scale_float(activation, n, (const float *)y, (float *)z);
-  else Scale_double(activation, n, (const double *)y, (double *)z);
+  if (single)
+    Scale_float(activation, n, (const float *)y, (float *)z);
+  else
+    Scale_double(activation, n, (const double *)y, (double *)z);
 }
 
-void WeftValuesToChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const double a[], const double b[], PetscBool add, void *y)
+void WeftValuesToChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const double a[], const double b[],
+                         PetscBool add, void *y)
 {
-  if (single) ToChannel_float(n, channels, factor, a, b, add, (float *)y);
-  else ToChannel_double(n, channels, factor, a, b, add, (double *)y);
+  if (single)
+    ToChannel_float(n, channels, factor, a, b, add, (float *)y);
+  else
+    ToChannel_double(n, channels, factor, a, b, add, (double *)y);
 }
 
 void WeftValuesFillChannel(PetscBool single, PetscInt n, PetscInt channels, double value, void *y)
 {
-  if (single) FillChannel_float(n, channels, (float)value, (float *)y);
-  else FillChannel_double(n, channels, value, (double *)y);
+  if (single)
+    FillChannel_float(n, channels, (float)value, (float *)y);
+  else
+    FillChannel_double(n, channels, value, (double *)y);
 }
 
 void WeftValuesFromChannel(PetscBool single, PetscInt n, PetscInt channels, const void *y, double a[])
 {
-  if (single) FromChannel_float(n, channels, (const float *)y, a);
-  else FromChannel_double(n, channels, (const double *)y, a);
+  if (single)
+    FromChannel_float(n, channels, (const float *)y, a);
+  else
+    FromChannel_double(n, channels, (const double *)y, a);
 }
 
-WEFT_KERNEL void WeftValuesAddMean(PetscInt n, double factor, const double *restrict a, const double *restrict b, double *restrict y)
+WEFT_KERNEL void WeftValuesAddMean(PetscInt n, double factor, const double *restrict a, const double *restrict b,
+                                   double *restrict y)
 {
   for (PetscInt i = 0; i < n; i++) y[i] += factor * (a[i] + b[i]);
 }
 
 void WeftValuesAddFromChannel(PetscBool single, PetscInt n, PetscInt channels, double factor, const void *y, double a[])
 {
-  if (single) AddFromChannel_float(n, channels, factor, (const float *)y, a, 1);
-  else AddFromChannel_double(n, channels, factor, (const double *)y, a, 1);
+  if (single)
+    AddFromChannel_float(n, channels, factor, (const float *)y, a, 1);
+  else
+    AddFromChannel_double(n, channels, factor, (const double *)y, a, 1);
 }
 
 void WeftValuesAddSum(PetscBool single, PetscInt n, PetscInt channels, const void *y, double *sum)
 {
-  if (single) AddFromChannel_float(n, channels, 1.0, (const float *)y, sum, 0);
-  else AddFromChannel_double(n, channels, 1.0, (const double *)y, sum, 0);
+  if (single)
+    AddFromChannel_float(n, channels, 1.0, (const float *)y, sum, 0);
+  else
+    AddFromChannel_double(n, channels, 1.0, (const double *)y, sum, 0);
 }

@@ -11,39 +11,42 @@
 #include "nn/impl.h"
 #include "base/kernel.h"
 
-#define SIDE   6
+#define SIDE 6
 #define POINTS (SIDE * SIDE)
-#define BLOCK  12   /* tiles that go through the 36 products together: what they need stays in the second cache */
-#define FLUSH  256  /* tiles summed in the precision of the features before they are added in float64 */
+#define BLOCK 12  /* tiles that go through the 36 products together: what they need stays in the second cache */
+#define FLUSH 256 /* tiles summed in the precision of the features before they are added in float64 */
 
 struct _n_WeftWinograd {
   const WeftKernels *kernels;
   PetscInt           kernel, tile, in, out;
   PetscInt           plane_in, plane_out, plane_weights; /* values between two points; off by a cache line from a power of 2 */
   size_t             size;
-  void              *u, *v_in, *v_out, *zero, *sum; /* weights, inputs and outputs at points; no bias; partial sums */
-  double            *weights, *half;                /* at points of both axes, before they are packed; of x alone */
+  WeftPacked         u;                         /* weights at points */
+  void              *v_in, *v_out, *zero, *sum; /* inputs and outputs at points; no bias; partial sums */
+  double            *weights, *half;            /* at points of both axes, before they are packed; of x alone */
 };
 
-PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *l, PetscInt kernel, PetscInt in, PetscInt out, WeftWinograd *winograd)
+PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *l, PetscInt kernel, PetscInt in, PetscInt out,
+                                  WeftWinograd *winograd)
 {
   const PetscInt tile = SIDE + 1 - kernel;
   WeftWinograd   w;
 
   PetscFunctionBegin;
   *winograd = NULL;
-  if (!kernels->to_points || l->dim != 2 || kernel == 1 || l->granularity % tile || in % kernels->lanes || out % kernels->lanes) PetscFunctionReturn(0);
+  if (!kernels->to_points || l->dim != 2 || kernel == 1 || l->granularity % tile || in % kernels->lanes || out % kernels->lanes)
+    PetscFunctionReturn(0);
   PetscCall(PetscNew(&w));
-  w->kernels   = kernels;
-  w->kernel    = kernel;
-  w->tile      = tile;
-  w->in        = in;
-  w->out       = out;
-  w->size      = kernels->single ? sizeof(float) : sizeof(double);
-  w->plane_in  = BLOCK * in + 64 / (PetscInt)w->size;
-  w->plane_out = BLOCK * out + 64 / (PetscInt)w->size;
+  w->kernels       = kernels;
+  w->kernel        = kernel;
+  w->tile          = tile;
+  w->in            = in;
+  w->out           = out;
+  w->size          = kernels->single ? sizeof(float) : sizeof(double);
+  w->plane_in      = BLOCK * in + 64 / (PetscInt)w->size;
+  w->plane_out     = BLOCK * out + 64 / (PetscInt)w->size;
   w->plane_weights = in * out + 8;
-  PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)(in * out), &w->u));
+  PetscCall(WeftPackedCreate(kernel * kernel * in * out, w->size * POINTS * (size_t)(in * out), &w->u));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_in));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_out));
   PetscCall(WeftAlignedCreate(w->size * (size_t)PetscMax(in, out), &w->zero));
@@ -60,7 +63,7 @@ PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd)
   PetscFunctionBegin;
   *winograd = NULL;
   if (!w) PetscFunctionReturn(0);
-  PetscCall(WeftAlignedDestroy(&w->u));
+  PetscCall(WeftPackedDestroy(&w->u));
   PetscCall(WeftAlignedDestroy(&w->v_in));
   PetscCall(WeftAlignedDestroy(&w->v_out));
   PetscCall(WeftAlignedDestroy(&w->zero));
@@ -73,9 +76,11 @@ PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd)
 /* ---- weights ------------------------------------------------------------------------------------------------------- */
 
 /* u = G w along one axis: `kernel` arrays of n values, each of which has the value of a tap, become SIDE arrays. */
-WEFT_KERNEL static void ToPoints3(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2, double *restrict u, PetscInt stride)
+WEFT_KERNEL static void ToPoints3(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2,
+                                  double *restrict u, PetscInt stride)
 {
-  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride, *restrict u5 = u + 5 * stride;
+  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride,
+                   *restrict u5 = u + 5 * stride;
   for (PetscInt i = 0; i < n; i++) {
     const double near = (-1.0 / 6.0) * (w0[i] + w2[i]), far = (1.0 / 24.0) * w0[i] + (1.0 / 6.0) * w2[i];
     u[i]  = 0.25 * w0[i];
@@ -87,40 +92,51 @@ WEFT_KERNEL static void ToPoints3(PetscInt n, const double *restrict w0, const d
   }
 }
 
-WEFT_KERNEL static void ToPoints5(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2, const double *restrict w3, const double *restrict w4, double *restrict u, PetscInt stride)
+WEFT_KERNEL static void ToPoints5(PetscInt n, const double *restrict w0, const double *restrict w1, const double *restrict w2,
+                                  const double *restrict w3, const double *restrict w4, double *restrict u, PetscInt stride)
 {
-  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride, *restrict u5 = u + 5 * stride;
+  double *restrict u1 = u + stride, *restrict u2 = u + 2 * stride, *restrict u3 = u + 3 * stride, *restrict u4 = u + 4 * stride,
+                   *restrict u5 = u + 5 * stride;
   for (PetscInt i = 0; i < n; i++) {
     const double near = (-1.0 / 6.0) * (w0[i] + w2[i] + w4[i]), near_odd = (1.0 / 6.0) * (w1[i] + w3[i]);
-    const double far = (1.0 / 24.0) * w0[i] + (1.0 / 6.0) * w2[i] + (2.0 / 3.0) * w4[i], far_odd = (1.0 / 12.0) * w1[i] + (1.0 / 3.0) * w3[i];
-    u[i]  = 0.25 * w0[i];
-    u1[i] = near - near_odd;
-    u2[i] = near + near_odd;
-    u3[i] = far + far_odd;
-    u4[i] = far - far_odd;
-    u5[i] = w4[i];
+    const double far     = (1.0 / 24.0) * w0[i] + (1.0 / 6.0) * w2[i] + (2.0 / 3.0) * w4[i],
+                 far_odd = (1.0 / 12.0) * w1[i] + (1.0 / 3.0) * w3[i];
+    u[i]                 = 0.25 * w0[i];
+    u1[i]                = near - near_odd;
+    u2[i]                = near + near_odd;
+    u3[i]                = far + far_odd;
+    u4[i]                = far - far_odd;
+    u5[i]                = w4[i];
   }
 }
 
 /* w (+)= G^T u, the transpose; to w0 ... w4 at distance `stride`. */
-WEFT_KERNEL static void FromPoints(PetscInt kernel, PetscInt n, const double *restrict u, PetscInt u_stride, PetscBool add, double *restrict w, PetscInt w_stride)
+WEFT_KERNEL static void FromPoints(PetscInt kernel, PetscInt n, const double *restrict u, PetscInt u_stride, PetscBool add,
+                                   double *restrict w, PetscInt w_stride)
 {
-  const double *restrict u1 = u + u_stride, *restrict u2 = u + 2 * u_stride, *restrict u3 = u + 3 * u_stride, *restrict u4 = u + 4 * u_stride, *restrict u5 = u + 5 * u_stride;
+  const double *restrict u1 = u + u_stride, *restrict u2 = u + 2 * u_stride, *restrict u3 = u + 3 * u_stride,
+                         *restrict u4 = u + 4 * u_stride, *restrict u5 = u + 5 * u_stride;
   for (PetscInt k = 0; k < kernel; k++) {
     static const double far_factor[] = {1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0};
-    const double        near = -1.0 / 6.0, far = far_factor[k], sign = k % 2 ? -1.0 : 1.0, first = k == 0 ? 0.25 : 0.0, last = k == kernel - 1 ? 1.0 : 0.0;
-    double *restrict    to   = w + k * w_stride;
-    for (PetscInt i = 0; i < n; i++) to[i] = (add ? to[i] : 0.0) + (first * u[i] + near * (u1[i] + sign * u2[i]) + far * (u3[i] + sign * u4[i]) + last * u5[i]);
+    const double        near = -1.0 / 6.0, far = far_factor[k], sign = k % 2 ? -1.0 : 1.0, first = k == 0 ? 0.25 : 0.0,
+                 last   = k == kernel - 1 ? 1.0 : 0.0;
+    double *restrict to = w + k * w_stride;
+    for (PetscInt i = 0; i < n; i++)
+      to[i] =
+          (add ? to[i] : 0.0) + (first * u[i] + near * (u1[i] + sign * u2[i]) + far * (u3[i] + sign * u4[i]) + last * u5[i]);
   }
 }
 
 /* Arrays along one axis to points; mirrored taps for the way back. */
-static void AxisToPoints(PetscInt kernel, PetscInt n, const double *w, PetscInt w_stride, PetscBool mirrored, double *u, PetscInt u_stride)
+static void AxisToPoints(PetscInt kernel, PetscInt n, const double *w, PetscInt w_stride, PetscBool mirrored, double *u,
+                         PetscInt u_stride)
 {
   const double  *first = mirrored ? w + (kernel - 1) * w_stride : w;
   const PetscInt step  = mirrored ? -w_stride : w_stride;
-  if (kernel == 3) ToPoints3(n, first, first + step, first + 2 * step, u, u_stride);
-  else ToPoints5(n, first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, u, u_stride);
+  if (kernel == 3)
+    ToPoints3(n, first, first + step, first + 2 * step, u, u_stride);
+  else
+    ToPoints5(n, first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, u, u_stride);
 }
 
 /* G w G^T, packed: first along x, then along y, whose points are in the outer place. */
@@ -128,9 +144,12 @@ static void TransformWeights(WeftWinograd w, const double *weights, PetscBool tr
 {
   const PetscInt n = w->in * w->out, k = w->kernel, plane = w->plane_weights;
 
+  if (WeftPackedReady(&w->u, weights, transposed)) return;
   for (PetscInt j = 0; j < k; j++) AxisToPoints(k, n, weights + j * k * n, n, transposed, w->half + j * SIDE * plane, plane);
   AxisToPoints(k, SIDE * plane, w->half, SIDE * plane, transposed, w->weights, SIDE * plane);
-  for (PetscInt p = 0; p < POINTS; p++) WeftPack(w->kernels, 1, transposed ? w->out : w->in, transposed ? w->in : w->out, w->weights + p * plane, transposed, (char *)w->u + w->size * (size_t)(p * n));
+  for (PetscInt p = 0; p < POINTS; p++)
+    WeftPack(w->kernels, 1, transposed ? w->out : w->in, transposed ? w->in : w->out, w->weights + p * plane, transposed,
+             (char *)w->u.packed[transposed] + w->size * (size_t)(p * n));
 }
 
 /* w_bar += G^T u_bar G, u_bar in w->weights. */
@@ -145,13 +164,18 @@ static void TransformWeightsBar(WeftWinograd w, double *w_bar)
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
 
 /* Place of tile number t of a sample, moved by `shift` pixels along both axes. */
-static const char *TilePlace(const WeftWinograd w, const WeftFeatures *f, const void *values, PetscInt sample, PetscInt t, PetscInt shift)
+static const char *TilePlace(const WeftWinograd w, const WeftFeatures *f, const void *values, PetscInt sample, PetscInt t,
+                             PetscInt shift)
 {
   const PetscInt across = f->count[0] / w->tile;
-  return (const char *)values + f->size * (size_t)WeftFeaturesIndex(f, sample, t % across * w->tile + shift, t / across * w->tile + shift, 0);
+  return (const char *)values +
+         f->size * (size_t)WeftFeaturesIndex(f, sample, t % across * w->tile + shift, t / across * w->tile + shift, 0);
 }
 
-static PetscInt Tiles(const WeftWinograd w, const WeftFeatures *f) { return f->count[0] / w->tile * (f->count[1] / w->tile); }
+static PetscInt Tiles(const WeftWinograd w, const WeftFeatures *f)
+{
+  return f->count[0] / w->tile * (f->count[1] / w->tile);
+}
 
 /* Tiles of the next block when n are left: blocks of nearly one size. */
 static PetscInt NextBlock(PetscInt n)
@@ -160,23 +184,30 @@ static PetscInt NextBlock(PetscInt n)
   return (n + blocks - 1) / blocks;
 }
 
-void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool transposed, const WeftConvolve *c, const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
+void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool transposed, const WeftConvolve *c,
+                          const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
 {
-  static const ptrdiff_t here     = 0;
-  const PetscInt         shift    = -(w->kernel / 2);
-  const ptrdiff_t        plane_in = transposed ? w->plane_out : w->plane_in, plane_out = transposed ? w->plane_in : w->plane_out;
-  WeftConvolve           product  = {c->in, c->out, 1, &here, NULL, w->zero, WEFT_ACTIVATION_NONE};
+  static const ptrdiff_t here  = 0;
+  const PetscInt         shift = -(w->kernel / 2);
+  const ptrdiff_t plane_in = transposed ? w->plane_out : w->plane_in, plane_out = transposed ? w->plane_in : w->plane_out;
+  WeftConvolve    product = {c->in, c->out, 1, &here, NULL, w->zero, WEFT_ACTIVATION_NONE};
 
   TransformWeights(w, weights, transposed);
   for (PetscInt s = 0; s < to->batch; s++) {
     for (PetscInt t = 0, n; t < Tiles(w, to); t += n) {
       n = NextBlock(Tiles(w, to) - t);
-      for (PetscInt i = 0; i < n; i++) w->kernels->to_points(c->in, TilePlace(w, from, x, s, t + i, shift), from->stride[0], from->stride[1], (char *)w->v_in + w->size * (size_t)(i * c->in), plane_in);
+      for (PetscInt i = 0; i < n; i++)
+        w->kernels->to_points(c->in, TilePlace(w, from, x, s, t + i, shift), from->stride[0], from->stride[1],
+                              (char *)w->v_in + w->size * (size_t)(i * c->in), plane_in);
       for (PetscInt p = 0; p < POINTS; p++) {
-        product.weights = (const char *)w->u + w->size * (size_t)(p * c->in * c->out);
-        w->kernels->row(&product, n, (const char *)w->v_in + w->size * (size_t)(p * plane_in), NULL, (char *)w->v_out + w->size * (size_t)(p * plane_out));
+        product.weights = (const char *)w->u.packed[transposed] + w->size * (size_t)(p * c->in * c->out);
+        w->kernels->row(&product, n, (const char *)w->v_in + w->size * (size_t)(p * plane_in), NULL,
+                        (char *)w->v_out + w->size * (size_t)(p * plane_out));
       }
-      for (PetscInt i = 0; i < n; i++) w->kernels->from_points(w->tile, c, (const char *)w->v_out + w->size * (size_t)(i * c->out), plane_out, residual ? TilePlace(w, to, residual, s, t + i, 0) : NULL, (char *)TilePlace(w, to, y, s, t + i, 0), to->stride[0], to->stride[1]);
+      for (PetscInt i = 0; i < n; i++)
+        w->kernels->from_points(w->tile, c, (const char *)w->v_out + w->size * (size_t)(i * c->out), plane_out,
+                                residual ? TilePlace(w, to, residual, s, t + i, 0) : NULL,
+                                (char *)TilePlace(w, to, y, s, t + i, 0), to->stride[0], to->stride[1]);
     }
   }
 }
@@ -184,14 +215,16 @@ void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool trans
 static void Flush(WeftWinograd w)
 {
   const PetscInt n = w->in * w->out;
-  for (PetscInt p = 0; p < POINTS; p++) WeftValuesAddTo(w->kernels->single, n, (const char *)w->sum + w->size * (size_t)(p * n), w->weights + p * w->plane_weights);
+  for (PetscInt p = 0; p < POINTS; p++)
+    WeftValuesAddTo(w->kernels->single, n, (const char *)w->sum + w->size * (size_t)(p * n), w->weights + p * w->plane_weights);
   memset(w->sum, 0, w->size * (size_t)(POINTS * n));
 }
 
-void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar)
+void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z,
+                          double *w_bar)
 {
-  static const ptrdiff_t here    = 0;
-  const PetscInt         shift   = -(w->kernel / 2), in = w->in, out = w->out;
+  static const ptrdiff_t here  = 0;
+  const PetscInt         shift = -(w->kernel / 2), in = w->in, out = w->out;
   const WeftConvolve     product = {in, out, 1, &here, NULL, NULL, WEFT_ACTIVATION_NONE};
   PetscInt               held    = 0;
 
@@ -201,11 +234,19 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
     for (PetscInt t = 0, n; t < Tiles(w, fz); t += n) {
       n = NextBlock(Tiles(w, fz) - t);
       for (PetscInt i = 0; i < n; i++) {
-        w->kernels->to_points(in, TilePlace(w, fx, x, s, t + i, shift), fx->stride[0], fx->stride[1], (char *)w->v_in + w->size * (size_t)(i * in), w->plane_in);
-        w->kernels->bar_to_points(w->tile, out, TilePlace(w, fz, z, s, t + i, 0), fz->stride[0], fz->stride[1], (char *)w->v_out + w->size * (size_t)(i * out), w->plane_out);
+        w->kernels->to_points(in, TilePlace(w, fx, x, s, t + i, shift), fx->stride[0], fx->stride[1],
+                              (char *)w->v_in + w->size * (size_t)(i * in), w->plane_in);
+        w->kernels->bar_to_points(w->tile, out, TilePlace(w, fz, z, s, t + i, 0), fz->stride[0], fz->stride[1],
+                                  (char *)w->v_out + w->size * (size_t)(i * out), w->plane_out);
       }
       for (PetscInt p = 0; p < POINTS; p++) {
-        const WeftPixels pixels = {1, n, (const char *)w->v_in + w->size * (size_t)(p * w->plane_in), (const char *)w->v_out + w->size * (size_t)(p * w->plane_out), 0, 0, out};
+        const WeftPixels pixels = {1,
+                                   n,
+                                   (const char *)w->v_in + w->size * (size_t)(p * w->plane_in),
+                                   (const char *)w->v_out + w->size * (size_t)(p * w->plane_out),
+                                   0,
+                                   0,
+                                   out};
         w->kernels->gradient(&product, &pixels, (char *)w->sum + w->size * (size_t)(p * in * out));
       }
       held += n;
