@@ -81,6 +81,8 @@ static inline PetscInt WeftLayoutIndex(const WeftLayout *l, PetscInt i, PetscInt
 
 /* Notes a mistake that a kernel met (a departure point outside the halo); the first note of a rank stays. Not collective. */
 PetscErrorCode WeftGridNote(WeftGrid grid, const char *format, ...);
+/* Did this rank note one since the last agreement? Not collective. */
+PetscErrorCode WeftGridNoted(WeftGrid grid, PetscBool *noted);
 /* Agrees on the notes of all ranks: with any, the message of the lowest rank is printed and all return WEFT_ERR_USER (the
    notes are cleared). One reduction; a rollout calls it at the end of a phase. Collective on the grid's communicator. */
 PetscErrorCode WeftGridAgree(WeftGrid grid);

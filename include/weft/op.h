@@ -79,6 +79,10 @@ PetscErrorCode WeftProgramOutput(WeftProgram program, PetscInt slot);
 PetscErrorCode WeftProgramFinish(WeftProgram *program, const char *name, WeftOp *op);
 /* Calls of a program operator, for reports. */
 PetscErrorCode WeftProgramCalls(WeftOp op, PetscInt *calls, const WeftOp **ops);
+/* Applies an operator (y := F(x), no record) and calls `watch` after every call of a program with the call's inputs and
+   outputs; once for an operator that is no program. Reports and searches for faults. Collective on the space communicator. */
+typedef PetscErrorCode (*WeftOpWatcher)(WeftOp call, const WeftState in[], const WeftState out[], void *context);
+PetscErrorCode WeftOpWatch(WeftOp op, const WeftState x[], const WeftState y[], WeftOpWatcher watch, void *context);
 
 /* ---- operators of src/op, one file each ----------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@ extern const char *const WeftReaches[]; /* "full", "truncated", "one-step", "no-
 typedef struct {
   WeftOp     step;    /* inputs: `states` states, then constants (numbers, weights); the first outputs: the states */
   PetscInt   states;
-  WeftOp     loss;    /* (states..., target) -> NUMBERS per sample, 1 (this rank's part); NULL: no loss */
+  WeftOp     loss;    /* (first states..., target) -> NUMBERS per sample, 1 (this rank's part); NULL: no loss */
   PetscInt   length;  /* steps N */
   WeftReach  reach;
   PetscInt   window;
@@ -23,7 +23,7 @@ typedef struct {
 } WeftRolloutOptions;
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options); /* -unroll_reach, -unroll_window, -tape_memory; the rest stays */
 
-/* A schedule decides which states and records are kept. Store-all is the first row; others plug in here. */
+/* A schedule (src/tape/impl.h) decides which states and records are kept: store-all. */
 typedef struct _n_WeftRollout *WeftRollout;
 /* Collective on the space communicator. Fails with the figures when store-all exceeds the budget. */
 PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout *rollout);
@@ -34,7 +34,8 @@ PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t 
 /* Plays N steps from inputs[] (all inputs of the step; states first; they stay) and records. targets[n] is compared after step
    n (targets[0 .. N-1]; NULL without a loss; targets[n] == NULL: no loss at that step). losses[sample] (may be NULL): sum over
    steps, this rank's part. final[] (states; may be NULL). Agrees on faults and non-finite values at the end: the message names the
-   step and the operator. Collective on the space communicator. */
+   step and the operator. The inputs beyond the states, and the targets, are read again by Reverse and Tangent: they stay as they
+   are until then. Collective on the space communicator. */
 PetscErrorCode WeftRolloutForward(WeftRollout rollout, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[]);
 /* Reverse of the last Forward: inputs_bar[i] += (d sum of losses / d inputs[i]) (NULL: not wanted; NUMBERS: this rank's part),
    plus the transposed effect of final_bar[] (adjoint of the final states; NULL: zero). */
@@ -42,7 +43,8 @@ PetscErrorCode WeftRolloutReverse(WeftRollout rollout, const WeftState final_bar
 /* Tangent along the last Forward: dinputs[] (NULL: zero) -> dlosses (sum over steps and samples, this rank's part) and dfinal[]
    (may be NULL). */
 PetscErrorCode WeftRolloutTangent(WeftRollout rollout, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[]);
-/* Norms over the space communicator of the adjoint state at each step of the last Reverse, [N + 1]. */
+/* Norms over the space communicator of the adjoint of each state in the last Reverse, [N + 1]; of state 0 only as far as its
+   adjoint was wanted. Collective on the space communicator. */
 PetscErrorCode WeftRolloutAdjointNorms(WeftRollout rollout, const PetscReal **norms);
 
 #if defined(__cplusplus)

@@ -370,3 +370,25 @@ PetscErrorCode WeftProgramCalls(WeftOp op, PetscInt *calls, const WeftOp **ops)
   *ops   = op->child;
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpWatch(WeftOp op, const WeftState x[], const WeftState y[], WeftOpWatcher watch, void *context)
+{
+  WeftProgram p = (WeftProgram)op->context;
+
+  PetscFunctionBegin;
+  if (op->maps.apply != ProgramApply) {
+    PetscCall(WeftOpApply(op, x, y, NULL));
+    PetscCall((*watch)(op, x, y, context));
+    PetscFunctionReturn(0);
+  }
+  for (PetscInt c = 0; c < p->calls; c++) {
+    const Call *call = &p->call[c];
+    WeftState   in[WEFT_OP_MAX], out[WEFT_OP_MAX];
+    PetscCall(BindValues(p, x, y, NULL)); /* anew: the watcher may have applied this program elsewhere */
+    Pick(p->now[VALUE], call->op->inputs, call->in, in);
+    Pick(p->now[VALUE], call->op->outputs, call->out, out);
+    PetscCall(WeftOpApply(call->op, in, out, NULL));
+    PetscCall((*watch)(call->op, in, out, context));
+  }
+  PetscFunctionReturn(0);
+}

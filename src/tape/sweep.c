@@ -1,0 +1,176 @@
+/* The sweeps of a rollout: forward, reverse, tangent. A schedule gives each as a list of actions (impl.h). */
+#include "tape/impl.h"
+
+void WeftRolloutStepInputs(WeftRollout r, PetscInt place, WeftState x[])
+{
+  for (PetscInt i = 0; i < r->inputs; i++) x[i] = i < r->states ? r->place[place][i] : r->input[i];
+}
+
+PetscBool WeftRolloutCut(WeftRollout r, PetscInt n) { return n > 0 && r->window > 0 && n % r->window == 0 ? PETSC_TRUE : PETSC_FALSE; }
+
+/* Inputs of the loss after the step that ended in `place`. */
+static void LossInputs(WeftRollout r, const WeftTapeAction *a, WeftState x[])
+{
+  for (PetscInt i = 0; i < r->loss_inputs - 1; i++) x[i] = r->place[a->to][i];
+  x[r->loss_inputs - 1] = r->target[a->step];
+}
+
+/* Plays a step, and its loss if its value or its record is wanted. Recording and plain forward differ in the record alone. */
+static PetscErrorCode Play(WeftRollout r, const WeftTapeAction *a, PetscBool value)
+{
+  WeftState x[WEFT_OP_MAX];
+
+  PetscFunctionBegin;
+  WeftRolloutStepInputs(r, a->from, x);
+  PetscCall(WeftOpApply(r->options.step, x, r->place[a->to], a->record >= 0 ? r->record[a->record] : NULL));
+  if (!r->target[a->step] || (!value && a->record < 0)) PetscFunctionReturn(0);
+  LossInputs(r, a, x);
+  PetscCall(WeftOpApply(r->options.loss, x, &r->loss_value, a->record >= 0 ? r->loss_record[a->record] : NULL));
+  PetscFunctionReturn(0);
+}
+
+/* The first fault of this rank stays; agreed on at the end of the sweep. */
+static PetscErrorCode LookForFaults(WeftRollout r, PetscInt n, PetscInt place)
+{
+  PetscBool noted = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (r->fault != PETSC_MAX_INT) PetscFunctionReturn(0);
+  if (r->grid) PetscCall(WeftGridNoted(r->grid, &noted));
+  if (noted) r->fault = 2 * n;
+  for (PetscInt i = 0; i < r->states && !noted; i++)
+    if (WeftStateNotFinite(r->place[place][i])) r->fault = 2 * n + 1;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[])
+{
+  WeftTapeAction action;
+
+  PetscFunctionBegin;
+  PetscCheck(targets || !r->options.loss, r->comm, PETSC_ERR_ARG_NULL, "a rollout with a loss needs targets");
+  r->fault  = PETSC_MAX_INT;
+  r->played = PETSC_FALSE;
+  for (PetscInt i = 0; i < r->inputs; i++) r->input[i] = inputs[i];
+  for (PetscInt n = 0; n < r->options.length; n++) r->target[n] = r->options.loss ? targets[n] : NULL;
+  if (losses) PetscCall(PetscArrayzero(losses, r->batch));
+  for (PetscInt i = 0; i < r->states; i++) PetscCall(WeftStateCopy(inputs[i], r->place[0][i]));
+  PetscCall(LookForFaults(r, 0, 0));
+  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_FORWARD, k, &action); k++) {
+    PetscCall(Play(r, &action, PETSC_TRUE));
+    for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += ((const double *)WeftStateData(r->loss_value))[b];
+    PetscCall(LookForFaults(r, action.step + 1, action.to));
+    for (PetscInt i = 0; i < r->states && final && action.step == r->options.length - 1; i++) PetscCall(WeftStateCopy(r->place[action.to][i], final[i]));
+  }
+  PetscCall(WeftRolloutAgree(r));
+  r->played = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+/* ---- reverse ------------------------------------------------------------------------------------------------------ */
+
+/* Reverses one step: bar[now] is the adjoint of the state after it, without the loss there; bar[1 - now] becomes that of the
+   state before it. Where the adjoint stops the states' part is not computed at all. */
+static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscInt now, const WeftState inputs_bar[])
+{
+  const PetscBool cut = WeftRolloutCut(r, a->step);
+  WeftState       x[WEFT_OP_MAX], x_bar[WEFT_OP_MAX];
+
+  PetscFunctionBegin;
+  if (r->target[a->step]) {
+    LossInputs(r, a, x);
+    for (PetscInt i = 0; i < r->loss_inputs; i++) x_bar[i] = i < r->loss_inputs - 1 ? r->bar[now][i] : NULL;
+    PetscCall(WeftOpAdjoint(r->options.loss, x, &r->loss_value, r->loss_record[a->record], &r->loss_seed, x_bar));
+  }
+  r->square[a->step + 1] = 0.0;
+  for (PetscInt i = 0; i < r->states; i++) r->square[a->step + 1] += WeftStateSquare(r->bar[now][i]);
+  for (PetscInt i = 0; i < r->inputs; i++) {
+    x_bar[i] = i < r->states ? r->bar[1 - now][i] : inputs_bar[i];
+    if (i >= r->states) continue;
+    PetscCall(WeftStateZero(r->bar[1 - now][i]));
+    if (cut || (a->step == 0 && !inputs_bar[i])) x_bar[i] = NULL;
+  }
+  WeftRolloutStepInputs(r, a->from, x);
+  PetscCall(WeftOpAdjoint(r->options.step, x, r->place[a->to], r->record[a->record], r->bar[now], x_bar));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutReverse(WeftRollout r, const WeftState final_bar[], const WeftState inputs_bar[])
+{
+  WeftTapeAction action;
+  PetscInt       now = 0;
+
+  PetscFunctionBegin;
+  PetscCheck(r->played, r->comm, PETSC_ERR_ARG_WRONGSTATE, "a rollout is reversed after its forward sweep");
+  for (PetscInt i = 0; i < r->states; i++) {
+    if (final_bar && final_bar[i]) PetscCall(WeftStateCopy(final_bar[i], r->bar[now][i]));
+    else PetscCall(WeftStateZero(r->bar[now][i]));
+  }
+  for (PetscInt i = r->states; i < r->outputs; i++) PetscCall(WeftStateZero(r->bar[now][i]));
+  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_REVERSE, k, &action); k++) {
+    if (action.verb == WEFT_TAPE_PLAY) PetscCall(Play(r, &action, PETSC_FALSE));
+    else {
+      PetscCall(ReverseStep(r, &action, now, inputs_bar));
+      now = 1 - now;
+    }
+  }
+  r->square[0] = 0.0;
+  for (PetscInt i = 0; i < r->states; i++) {
+    if (!inputs_bar[i]) continue;
+    r->square[0] += WeftStateSquare(r->bar[now][i]);
+    PetscCall(WeftStateAXPY(inputs_bar[i], 1.0, r->bar[now][i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutAdjointNorms(WeftRollout r, const PetscReal **norms)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(r->square, r->norm, (PetscMPIInt)(r->options.length + 1), MPIU_REAL, MPIU_SUM, r->comm));
+  for (PetscInt n = 0; n <= r->options.length; n++) r->norm[n] = PetscSqrtReal(r->norm[n]);
+  *norms = r->norm;
+  PetscFunctionReturn(0);
+}
+
+/* ---- tangent ------------------------------------------------------------------------------------------------------ */
+
+/* bar[] holds the tangents of the states here. dx: of the states before the step (NULL: zero). */
+static PetscErrorCode TangentStep(WeftRollout r, const WeftTapeAction *a, const WeftState dx[], const WeftState dy[], PetscReal *dloss)
+{
+  WeftState x[WEFT_OP_MAX], dloss_in[WEFT_OP_MAX];
+
+  PetscFunctionBegin;
+  WeftRolloutStepInputs(r, a->from, x);
+  PetscCall(WeftOpTangent(r->options.step, x, r->place[a->to], r->record[a->record], dx, dy));
+  if (!dloss || !r->target[a->step]) PetscFunctionReturn(0);
+  LossInputs(r, a, x);
+  for (PetscInt i = 0; i < r->loss_inputs; i++) dloss_in[i] = i < r->loss_inputs - 1 ? dy[i] : NULL;
+  PetscCall(WeftOpTangent(r->options.loss, x, &r->loss_value, r->loss_record[a->record], dloss_in, &r->loss_value));
+  for (PetscInt b = 0; b < r->batch; b++) *dloss += ((const double *)WeftStateData(r->loss_value))[b];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutTangent(WeftRollout r, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[])
+{
+  WeftState      dx[WEFT_OP_MAX];
+  WeftTapeAction action;
+  PetscInt       now = 0;
+
+  PetscFunctionBegin;
+  PetscCheck(r->played, r->comm, PETSC_ERR_ARG_WRONGSTATE, "the tangent of a rollout follows its forward sweep");
+  if (dloss) *dloss = 0.0;
+  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_TANGENT, k, &action); k++) {
+    if (action.verb == WEFT_TAPE_PLAY) {
+      PetscCall(Play(r, &action, PETSC_FALSE));
+      continue;
+    }
+    for (PetscInt i = 0; i < r->inputs; i++) {
+      dx[i] = i >= r->states || action.step == 0 ? dinputs[i] : r->bar[1 - now][i];
+      if (i < r->states && WeftRolloutCut(r, action.step)) dx[i] = NULL;
+    }
+    PetscCall(TangentStep(r, &action, dx, r->bar[now], dloss));
+    now = 1 - now;
+  }
+  for (PetscInt i = 0; i < r->states && dfinal; i++) PetscCall(WeftStateCopy(r->bar[1 - now][i], dfinal[i]));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,562 @@
+/* ctest: unit; ranks 1 2 4; timeout 60 */
+/* Rollouts of a small step with two operators and two weights: gradients, their reach, memory, faults, other schedules.
+     blend  y = 1/2 x + 1/4 x(i+1, j) + 1/4 x(i, j+1)       reads a neighbour: halos forward and back
+     react  y = x + w0 x^2 + w1                               a kink-free nonlinearity with weights */
+#include <unistd.h>
+#include <weft/tape.h>
+#include "support.h"
+#include "tape/impl.h"
+
+#define STEPS 4
+#define BATCH 2
+
+static PetscInt allocations; /* of PETSc's allocator since the start */
+
+static PetscErrorCode CountedMalloc(size_t bytes, PetscBool clear, int line, const char function[], const char file[], void **memory)
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  allocations++;
+  *memory = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+  if (clear && *memory) memset(*memory, 0, bytes);
+  return *memory ? 0 : PETSC_ERR_MEM;
+}
+
+static PetscErrorCode CountedFree(void *memory, int line, const char function[], const char file[])
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  free(memory);
+  return 0;
+}
+
+/* ---- the two operators ---------------------------------------------------------------------------------------------- */
+
+/* y = [y +] 1/2 x + 1/4 x(i + d, j) + 1/4 x(i, j + d) over owned cells */
+static PetscErrorCode Blend(WeftState x, WeftState y, PetscInt d, PetscBool add)
+{
+  const WeftLayout *l = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x))->grid);
+
+  PetscFunctionBegin;
+  PetscCall(WeftStateHalo(x, 1, WEFT_GHOST_ZERO));
+  for (PetscInt b = 0; b < BATCH; b++) {
+    const double *from = WeftStatePlane(x, 0, b);
+    double       *to   = WeftStatePlaneWrite(y, 0, b);
+    for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++) {
+      for (PetscInt i = l->start[0]; i < l->start[0] + l->count[0]; i++) {
+        const PetscInt at    = WeftLayoutIndex(l, i, j, 0);
+        const double   value = 0.5 * from[at] + (0.25 * from[at + d * l->stride[0]] + 0.25 * from[at + d * l->stride[1]]);
+        to[at]               = add ? to[at] + value : value;
+      }
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode BlendApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
+{
+  (void)op;
+  (void)record;
+  return Blend(x[0], y[0], 1, PETSC_FALSE);
+}
+
+static PetscErrorCode BlendTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+{
+  (void)x;
+  (void)y;
+  return BlendApply(op, dx, dy, record);
+}
+
+static PetscErrorCode BlendAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+{
+  (void)op;
+  (void)x;
+  (void)y;
+  (void)record;
+  return x_bar[0] ? Blend(y_bar[0], x_bar[0], -1, PETSC_TRUE) : 0;
+}
+
+typedef enum { REACT_APPLY, REACT_TANGENT, REACT_ADJOINT } React;
+
+/* One pass over the owned cells for all three maps. a: x; b: dx or y_bar; c: y, dy or x_bar; dw: dw or w_bar. */
+static PetscErrorCode ReactPass(React what, WeftState x, const double w[], WeftState b, WeftState c, double dw[])
+{
+  const WeftLayout *l = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x))->grid);
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < BATCH; s++) {
+    const double *u  = WeftStatePlane(x, 0, s);
+    const double *v  = b ? WeftStatePlane(b, 0, s) : NULL;
+    double       *to = c ? WeftStatePlaneWrite(c, 0, s) : NULL;
+    for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++) {
+      for (PetscInt i = l->start[0]; i < l->start[0] + l->count[0]; i++) {
+        const PetscInt at    = WeftLayoutIndex(l, i, j, 0);
+        const double   slope = 1.0 + 2.0 * w[0] * u[at];
+        if (what == REACT_APPLY) to[at] = u[at] + w[0] * u[at] * u[at] + w[1];
+        else if (what == REACT_TANGENT) to[at] = (v ? slope * v[at] : 0.0) + (dw ? dw[0] * u[at] * u[at] + dw[1] : 0.0);
+        else {
+          if (to) to[at] += slope * v[at];
+          if (dw) dw[0] += u[at] * u[at] * v[at];
+          if (dw) dw[1] += v[at];
+        }
+      }
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ReactApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
+{
+  (void)op;
+  (void)record;
+  return ReactPass(REACT_APPLY, x[0], (const double *)WeftStateData(x[1]), NULL, y[0], NULL);
+}
+
+static PetscErrorCode ReactTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+{
+  (void)op;
+  (void)y;
+  (void)record;
+  return ReactPass(REACT_TANGENT, x[0], (const double *)WeftStateData(x[1]), dx[0], dy[0], dx[1] ? (double *)WeftStateDataWrite(dx[1]) : NULL);
+}
+
+static PetscErrorCode ReactAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+{
+  (void)op;
+  (void)y;
+  (void)record;
+  return ReactPass(REACT_ADJOINT, x[0], (const double *)WeftStateData(x[1]), y_bar[0], x_bar[0], x_bar[1] ? (double *)WeftStateDataWrite(x_bar[1]) : NULL);
+}
+
+/* ---- a problem: grid, step, loss, start and targets --------------------------------------------------------------------- */
+
+typedef struct {
+  WeftGrid           grid;
+  WeftSpace          fields, weights;
+  WeftRolloutOptions options;
+  WeftState          input[2], target[STEPS];
+} Problem;
+
+static PetscErrorCode CreateStep(Problem *p)
+{
+  static const WeftOpMaps blend_maps = {BlendApply, BlendTangent, BlendAdjoint, NULL, NULL};
+  static const WeftOpMaps react_maps = {ReactApply, ReactTangent, ReactAdjoint, NULL, NULL};
+  const WeftSpace         both[]     = {p->fields, p->weights};
+  WeftOp                  blend, react;
+  WeftProgram             program;
+  PetscInt                u, w, v, y;
+  MPI_Comm                comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  PetscCall(WeftOpCreate("test_blend", &blend_maps, NULL, WEFT_NEEDS_NOTHING, 1, &p->fields, 1, &p->fields, &blend));
+  PetscCall(WeftOpCreate("test_react", &react_maps, NULL, WEFT_NEEDS_INPUTS, 2, both, 1, &p->fields, &react));
+  PetscCall(WeftProgramCreate(comm, &program));
+  PetscCall(WeftProgramInput(program, "state", p->fields, &u));
+  PetscCall(WeftProgramInput(program, "weights", p->weights, &w));
+  PetscCall(WeftProgramCall(program, blend, (PetscInt[]){u}, &v));
+  PetscCall(WeftProgramCall(program, react, (PetscInt[]){v, w}, &y));
+  PetscCall(WeftProgramOutput(program, y));
+  PetscCall(WeftProgramFinish(&program, "test_step", &p->options.step));
+  PetscCall(WeftOpDestroy(&blend));
+  PetscCall(WeftOpDestroy(&react));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ProblemCreate(MPI_Comm comm, Problem *p)
+{
+  static const char *const  names[]     = {"u"};
+  static const WeftLocation locations[] = {WEFT_CELL};
+  WeftGridOptions           grid;
+  double                   *w;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(p, sizeof(*p)));
+  PetscCall(WeftGridOptionsDefault(&grid));
+  grid.dim      = 2;
+  grid.cells[0] = 12;
+  grid.cells[1] = 19;
+  grid.halo     = 2;
+  PetscCall(WeftGridCreate(comm, &grid, &p->grid));
+  PetscCall(WeftSpaceCreatePlanes(p->grid, BATCH, 1, names, locations, &p->fields));
+  PetscCall(WeftSpaceCreateNumbers(comm, BATCH, 2, PETSC_FALSE, &p->weights));
+  PetscCall(CreateStep(p));
+  PetscCall(WeftOpCreateSquaredError(p->fields, &p->options.loss));
+  p->options.states = 1;
+  p->options.length = STEPS;
+  PetscCall(WeftStateCreate(p->fields, &p->input[0]));
+  PetscCall(WeftStateCreate(p->weights, &p->input[1]));
+  PetscCall(WeftStateSetRandom(p->input[0], 1, 0, 0.3, 0.5));
+  w    = (double *)WeftStateDataWrite(p->input[1]);
+  w[0] = 0.2;
+  w[1] = -0.05;
+  for (PetscInt n = 0; n < STEPS; n++) {
+    PetscCall(WeftStateCreate(p->fields, &p->target[n]));
+    PetscCall(WeftStateSetRandom(p->target[n], 10 + n, 0, 0.2, 0.5));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ProblemDestroy(Problem *p)
+{
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < STEPS; n++) PetscCall(WeftStateDestroy(&p->target[n]));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateDestroy(&p->input[i]));
+  PetscCall(WeftOpDestroy(&p->options.step));
+  PetscCall(WeftOpDestroy(&p->options.loss));
+  PetscCall(WeftSpaceDestroy(&p->fields));
+  PetscCall(WeftSpaceDestroy(&p->weights));
+  PetscCall(WeftGridDestroy(&p->grid));
+  PetscFunctionReturn(0);
+}
+
+/* Gradient of the summed loss: bar[0] of the initial state, bar[1] of the weights (this rank's part). loss: summed over ranks. */
+static PetscErrorCode Gradient(Problem *p, WeftRollout rollout, const WeftState input[], const WeftState target[], WeftState bar[], PetscReal *loss, WeftState final)
+{
+  PetscReal losses[BATCH];
+  MPI_Comm  comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  PetscCall(WeftRolloutForward(rollout, input, target, losses, final ? &final : NULL));
+  *loss = losses[0] + losses[1];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, loss, 1, MPIU_REAL, MPIU_SUM, comm));
+  for (PetscInt i = 0; i < 2 && bar; i++) PetscCall(WeftStateZero(bar[i]));
+  if (bar) PetscCall(WeftRolloutReverse(rollout, NULL, bar));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Pair(Problem *p, WeftState pair[])
+{
+  PetscFunctionBegin;
+  PetscCall(WeftStateCreate(p->fields, &pair[0]));
+  PetscCall(WeftStateCreate(p->weights, &pair[1]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode PairDestroy(WeftState pair[])
+{
+  PetscFunctionBegin;
+  PetscCall(WeftStateDestroy(&pair[0]));
+  PetscCall(WeftStateDestroy(&pair[1]));
+  PetscFunctionReturn(0);
+}
+
+/* The same owned values, bit for bit. */
+static PetscErrorCode SameField(WeftState a, WeftState b, const char *what)
+{
+  const WeftLayout *la = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(a))->grid), *lb = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(b))->grid);
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < BATCH; s++)
+    for (PetscInt j = la->start[1]; j < la->start[1] + la->count[1]; j++)
+      for (PetscInt i = la->start[0]; i < la->start[0] + la->count[0]; i++) {
+        const double x = WeftStatePlane(a, 0, s)[WeftLayoutIndex(la, i, j, 0)], y = WeftStatePlane(b, 0, s)[WeftLayoutIndex(lb, i, j, 0)];
+        TestCheck(x == y, "%s at (%d, %d): %.17g and %.17g", what, (int)i, (int)j, x, y);
+      }
+  PetscFunctionReturn(0);
+}
+
+/* ---- the tests ---------------------------------------------------------------------------------------------------------- */
+
+/* dloss + <final_bar, dfinal> = <input_bar, dinput>, and the loss follows its tangent with a remainder of order 2. */
+static PetscErrorCode TestDotAndTaylor(Problem *p, WeftRollout rollout)
+{
+  WeftState bar[2], dinput[2], moved[2], final_bar, dfinal;
+  PetscReal loss, other, dloss, left, right[2], remainder[2];
+  MPI_Comm  comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  PetscCall(Pair(p, bar));
+  PetscCall(Pair(p, dinput));
+  PetscCall(Pair(p, moved));
+  PetscCall(WeftStateCreate(p->fields, &final_bar));
+  PetscCall(WeftStateCreate(p->fields, &dfinal));
+  PetscCall(WeftStateSetRandom(final_bar, 30, 0, 0.0, 1.0));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateSetRandom(dinput[i], 31 + i, 0, 0.0, 1.0));
+  PetscCall(Gradient(p, rollout, p->input, p->target, NULL, &loss, NULL));
+  PetscCall(WeftRolloutTangent(rollout, dinput, &dloss, &dfinal));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &dloss, 1, MPIU_REAL, MPIU_SUM, comm));
+  PetscCall(WeftRolloutReverse(rollout, &final_bar, bar));
+  PetscCall(WeftStateDot(dfinal, final_bar, &left));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateDot(bar[i], dinput[i], &right[i]));
+  PetscCall(TestClose(dloss + left, right[0] + right[1], 1e-12 * (PetscAbsReal(dloss) + PetscAbsReal(left) + 1.0), "dot product of tangent and adjoint"));
+  for (PetscInt k = 0; k < 2; k++) {
+    const PetscReal h = k ? 0.5e-4 : 1e-4;
+    for (PetscInt i = 0; i < 2; i++) {
+      PetscCall(WeftStateCopy(p->input[i], moved[i]));
+      PetscCall(WeftStateAXPY(moved[i], h, dinput[i]));
+    }
+    PetscCall(Gradient(p, rollout, moved, p->target, NULL, &other, NULL));
+    remainder[k] = PetscAbsReal(other - loss - h * dloss);
+  }
+  PetscCall(TestClose(PetscLog2Real(remainder[0] / remainder[1]), 2.0, 0.05, "order of the Taylor remainder"));
+  PetscCall(PairDestroy(bar));
+  PetscCall(PairDestroy(dinput));
+  PetscCall(PairDestroy(moved));
+  PetscCall(WeftStateDestroy(&final_bar));
+  PetscCall(WeftStateDestroy(&dfinal));
+  PetscFunctionReturn(0);
+}
+
+/* A gradient cut every `window` steps is the sum of the gradients of rollouts of that length, each from the state there. */
+static PetscErrorCode TestReach(Problem *p, WeftReach reach, PetscInt window)
+{
+  WeftRolloutOptions options = p->options, part = p->options;
+  WeftRollout        whole, piece;
+  WeftState          bar[2], sum[2], input[2], final;
+  PetscReal          loss, part_loss, part_sum = 0.0;
+  const double      *w, *v;
+
+  PetscFunctionBegin;
+  options.reach  = reach;
+  options.window = window;
+  part.length    = window;
+  PetscCall(WeftRolloutCreate(&options, &whole));
+  PetscCall(WeftRolloutCreate(&part, &piece));
+  PetscCall(Pair(p, bar));
+  PetscCall(Pair(p, sum));
+  PetscCall(WeftStateCreate(p->fields, &final));
+  PetscCall(WeftStateCreate(p->fields, &input[0]));
+  input[1] = p->input[1];
+  PetscCall(Gradient(p, whole, p->input, p->target, bar, &loss, NULL));
+  PetscCall(WeftStateCopy(p->input[0], input[0]));
+  for (PetscInt n = 0; n < STEPS; n += window) {
+    const WeftState wanted[] = {n == 0 ? sum[0] : NULL, sum[1]}; /* nothing reaches the initial state from later windows */
+    PetscCall(Gradient(p, piece, input, p->target + n, NULL, &part_loss, final));
+    PetscCall(WeftRolloutReverse(piece, NULL, wanted));
+    PetscCall(WeftStateCopy(final, input[0]));
+    part_sum += part_loss;
+  }
+  PetscCall(TestClose(loss, part_sum, 1e-13 * loss, "loss of the windows"));
+  PetscCall(SameField(bar[0], sum[0], "adjoint of the initial state in the first window"));
+  w = (const double *)WeftStateData(bar[1]);
+  v = (const double *)WeftStateData(sum[1]);
+  for (PetscInt i = 0; i < 2; i++) PetscCall(TestClose(w[i], v[i], 1e-12 * PetscAbsReal(w[i]), "gradient of the windows"));
+  PetscCall(PairDestroy(bar));
+  PetscCall(PairDestroy(sum));
+  PetscCall(WeftStateDestroy(&final));
+  PetscCall(WeftStateDestroy(&input[0]));
+  PetscCall(WeftRolloutDestroy(&whole));
+  PetscCall(WeftRolloutDestroy(&piece));
+  PetscFunctionReturn(0);
+}
+
+/* Every rank count gives the serial states and adjoint fields bit for bit, and the serial weight gradient to round-off. */
+static PetscErrorCode TestLayouts(Problem *p, WeftRollout rollout)
+{
+  Problem     serial;
+  WeftRollout alone;
+  WeftState   bar[2], serial_bar[2], final, serial_final;
+  PetscReal   loss, serial_loss;
+  double      w[2];
+  MPI_Comm    comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  PetscCall(ProblemCreate(PETSC_COMM_SELF, &serial));
+  PetscCall(WeftRolloutCreate(&serial.options, &alone));
+  PetscCall(Pair(p, bar));
+  PetscCall(Pair(&serial, serial_bar));
+  PetscCall(WeftStateCreate(p->fields, &final));
+  PetscCall(WeftStateCreate(serial.fields, &serial_final));
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, final));
+  PetscCall(Gradient(&serial, alone, serial.input, serial.target, serial_bar, &serial_loss, serial_final));
+  PetscCall(SameField(final, serial_final, "final state"));
+  PetscCall(SameField(bar[0], serial_bar[0], "adjoint of the initial state"));
+  PetscCall(TestClose(loss, serial_loss, 1e-13 * serial_loss, "loss"));
+  PetscCallMPI(MPI_Allreduce(WeftStateData(bar[1]), w, 2, MPI_DOUBLE, MPI_SUM, comm));
+  for (PetscInt i = 0; i < 2; i++) {
+    const double reference = ((const double *)WeftStateData(serial_bar[1]))[i];
+    PetscCall(TestClose(w[i], reference, 1e-12 * PetscAbsReal(reference), "gradient of the weights"));
+  }
+  PetscCall(PairDestroy(bar));
+  PetscCall(PairDestroy(serial_bar));
+  PetscCall(WeftStateDestroy(&final));
+  PetscCall(WeftStateDestroy(&serial_final));
+  PetscCall(WeftRolloutDestroy(&alone));
+  PetscCall(ProblemDestroy(&serial));
+  PetscFunctionReturn(0);
+}
+
+/* The last adjoint norm is the distance to the last target. */
+static PetscErrorCode TestNorms(Problem *p, WeftRollout rollout)
+{
+  WeftState        bar[2], final;
+  PetscReal        loss, distance, initial;
+  const PetscReal *norms;
+
+  PetscFunctionBegin;
+  PetscCall(Pair(p, bar));
+  PetscCall(WeftStateCreate(p->fields, &final));
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, final));
+  PetscCall(WeftRolloutAdjointNorms(rollout, &norms));
+  PetscCall(WeftStateAXPY(final, -1.0, p->target[STEPS - 1]));
+  PetscCall(WeftStateNorm(final, NORM_2, &distance));
+  PetscCall(WeftStateNorm(bar[0], NORM_2, &initial));
+  PetscCall(TestClose(norms[STEPS], distance, 1e-12 * distance, "norm of the last adjoint"));
+  PetscCall(TestClose(norms[0], initial, 1e-12 * initial, "norm of the first adjoint"));
+  PetscCall(PairDestroy(bar));
+  PetscCall(WeftStateDestroy(&final));
+  PetscFunctionReturn(0);
+}
+
+/* A schedule that keeps the initial state alone and plays everything else again: same gradient, same tangent, bit for bit. */
+static void ReplaySize(PetscInt length, size_t state_bytes, size_t record_bytes, size_t budget, PetscInt *states, PetscInt *records)
+{
+  (void)length;
+  (void)state_bytes;
+  (void)record_bytes;
+  (void)budget;
+  *states  = 3;
+  *records = 1;
+}
+
+static PetscBool ReplayNext(PetscInt length, WeftSweep sweep, PetscInt k, WeftTapeAction *a)
+{
+  PetscInt n = length - 1;
+
+  *a = (WeftTapeAction){WEFT_TAPE_PLAY, k, 0, 0, -1};
+  if (sweep == WEFT_SWEEP_REVERSE) { /* play 0 .. n - 1, play n recording, reverse n; then n - 1 */
+    while (n >= 0 && k >= n + 2) k -= n-- + 2;
+    if (n < 0) return PETSC_FALSE;
+    a->step   = PetscMin(k, n);
+    a->record = k >= n ? 0 : -1;
+    if (k == n + 1) a->verb = WEFT_TAPE_REVERSE;
+  } else if (sweep == WEFT_SWEEP_TANGENT) {
+    a->step   = k / 2;
+    a->record = 0;
+    if (k % 2) a->verb = WEFT_TAPE_TANGENT;
+  }
+  a->from = a->step ? 1 + (a->step - 1) % 2 : 0;
+  a->to   = 1 + a->step % 2;
+  return a->step < length ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode TestSchedule(Problem *p, WeftRollout rollout)
+{
+  static const WeftSchedule replay = {"replay", ReplaySize, ReplayNext};
+  WeftRollout               other;
+  WeftState                 bar[2], other_bar[2], dinput[2];
+  PetscReal                 loss, other_loss, dloss, other_dloss;
+  PetscBool                 same;
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutCreateScheduled(&p->options, &replay, &other));
+  PetscCall(Pair(p, bar));
+  PetscCall(Pair(p, other_bar));
+  PetscCall(Pair(p, dinput));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateSetRandom(dinput[i], 50 + i, 0, 0.0, 1.0));
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
+  PetscCall(Gradient(p, other, p->input, p->target, other_bar, &other_loss, NULL));
+  TestCheck(loss == other_loss, "loss %.17g, replayed %.17g", loss, other_loss);
+  PetscCall(SameField(bar[0], other_bar[0], "adjoint by replay"));
+  PetscCall(PetscMemcmp(WeftStateData(bar[1]), WeftStateData(other_bar[1]), 2 * sizeof(double), &same));
+  TestCheck(same, "the gradient by replay differs");
+  PetscCall(WeftRolloutTangent(rollout, dinput, &dloss, NULL));
+  PetscCall(WeftRolloutTangent(other, dinput, &other_dloss, NULL));
+  TestCheck(dloss == other_dloss, "tangent %.17g, replayed %.17g", dloss, other_dloss);
+  PetscCall(PairDestroy(bar));
+  PetscCall(PairDestroy(other_bar));
+  PetscCall(PairDestroy(dinput));
+  PetscCall(WeftRolloutDestroy(&other));
+  PetscFunctionReturn(0);
+}
+
+/* Sweeps after the first allocate nothing; what the tape takes is what was predicted; a budget below is refused. */
+static PetscErrorCode TestMemory(Problem *p)
+{
+  WeftRolloutOptions options = p->options;
+  WeftRollout        rollout;
+  WeftState          bar[2];
+  PetscReal          loss;
+  PetscInt           before;
+  size_t             predicted, measured;
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutCreate(&options, &rollout));
+  PetscCall(WeftRolloutMemory(rollout, &predicted, &measured));
+  TestCheck(measured >= predicted && measured <= predicted + predicted / 5 + 16384, "the tape takes %zu bytes, predicted %zu", measured, predicted);
+  PetscCall(Pair(p, bar));
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
+  before = allocations;
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
+  TestCheck(allocations == before, "%" PetscInt_FMT " allocations in the second update", allocations - before);
+  TestCheck(before > 0, "the allocations are not counted");
+  PetscCall(WeftRolloutDestroy(&rollout));
+  PetscCall(PairDestroy(bar));
+  options.memory = predicted / 2;
+  TestCheck(WeftRolloutCreate(&options, &rollout) == WEFT_ERR_USER, "a tape beyond its budget was made");
+  PetscFunctionReturn(0);
+}
+
+/* An infinity that appears in step 3 is reported with the step and the operator, on all ranks. */
+static PetscErrorCode TestFault(Problem *p, WeftRollout rollout, const char *path)
+{
+  WeftState      input[2];
+  PetscReal      losses[BATCH];
+  PetscErrorCode ierr;
+  PetscMPIInt    rank;
+  char           text[4096];
+  size_t         length;
+  FILE          *file;
+  int            saved;
+
+  PetscFunctionBegin;
+  PetscCall(Pair(p, input));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(WeftStateSetRandom(input[0], 1, 0, 1.0, 0.0));
+  ((double *)WeftStateDataWrite(input[1]))[0] = 1e100; /* 1 -> 1e100 -> 1e300 -> overflow */
+  fflush(stderr);
+  saved = dup(2);
+  TestCheck(saved >= 0 && freopen(path, "w", stderr), "cannot redirect the messages");
+  ierr = WeftRolloutForward(rollout, input, p->target, losses, NULL);
+  fflush(stderr);
+  dup2(saved, 2);
+  close(saved);
+  TestCheck(ierr == WEFT_ERR_USER, "an infinity went unnoticed");
+  file = fopen(path, "r");
+  TestCheck(file, "cannot read %s", path);
+  length       = fread(text, 1, sizeof(text) - 1, file);
+  text[length] = 0;
+  fclose(file);
+  remove(path);
+  TestCheck(rank || (strstr(text, "step 3") && strstr(text, "test_react") && !strstr(text, "test_blend")), "the message names another place: %s", text);
+  PetscCall(PairDestroy(input));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Test(void)
+{
+  Problem     p;
+  WeftRollout rollout;
+  PetscMPIInt rank, size;
+  char        path[64];
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  PetscCall(ProblemCreate(PETSC_COMM_WORLD, &p));
+  PetscCall(WeftRolloutCreate(&p.options, &rollout));
+  PetscCall(TestDotAndTaylor(&p, rollout));
+  PetscCall(TestReach(&p, WEFT_REACH_ONE_STEP, 1));
+  PetscCall(TestReach(&p, WEFT_REACH_TRUNCATED, 2));
+  PetscCall(TestLayouts(&p, rollout));
+  PetscCall(TestNorms(&p, rollout));
+  PetscCall(TestSchedule(&p, rollout));
+  PetscCall(TestMemory(&p));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "rollout_fault_%d_%d.txt", size, rank));
+  PetscCall(TestFault(&p, rollout, path));
+  PetscCall(WeftRolloutDestroy(&rollout));
+  PetscCall(ProblemDestroy(&p));
+  PetscFunctionReturn(0);
+}
+
+int main(int argc, char **argv)
+{
+  if (PetscMallocSet(CountedMalloc, CountedFree, NULL)) return 1;
+  return TestMain(argc, argv, Test);
+}
