@@ -23,6 +23,16 @@ static PetscErrorCode CountedMalloc(size_t bytes, PetscBool clear, int line, con
   return *memory ? 0 : PETSC_ERR_MEM;
 }
 
+static PetscErrorCode CountedRealloc(size_t bytes, int line, const char function[], const char file[], void **memory)
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  allocations++;
+  *memory = realloc(*memory, bytes);
+  return *memory ? 0 : PETSC_ERR_MEM;
+}
+
 static PetscErrorCode CountedFree(void *memory, int line, const char function[], const char file[])
 {
   (void)line;
@@ -557,6 +567,6 @@ static PetscErrorCode Test(void)
 
 int main(int argc, char **argv)
 {
-  if (PetscMallocSet(CountedMalloc, CountedFree, NULL)) return 1;
+  if (PetscMallocSet(CountedMalloc, CountedFree, CountedRealloc)) return 1;
   return TestMain(argc, argv, Test);
 }

@@ -17,6 +17,13 @@ PetscErrorCode WeftGridNote(WeftGrid grid, const char *format, ...)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftGridNoted(WeftGrid grid, PetscBool *noted)
+{
+  PetscFunctionBegin;
+  *noted = grid->note ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftGridAgree(WeftGrid grid)
 {
   char            text[NOTE_ROOM] = "";
