@@ -1,12 +1,13 @@
-/* ctest: case long; ranks 2; timeout 900 */
-/* Circular cylinder at Re 100: frequency of the lift and mean drag within the spread of published values for unconfined flow:
-   Strouhal number 0.160 to 0.175, drag coefficient 1.31 to 1.43 (Braza, Chassaing, Ha Minh 1986; Liu, Zheng, Sung 1998; Calhoun
-   2002; Russell, Wang 2003; Linnick, Fasel 2005; Xu, Wang 2006). Here the blockage is 6 %, which raises both by some per cent. */
+/* ctest: case; ranks 2; timeout 300 */
+/* Circular cylinder at Re 100: frequency and amplitude of the lift and mean drag within the spread of published values for
+   unconfined flow: Strouhal number 0.160 to 0.175, drag coefficient 1.33 to 1.43, amplitude of the lift coefficient 0.25 to 0.34
+   (Braza, Chassaing, Ha Minh 1986; Liu, Zheng, Sung 1998; Calhoun 2002; Russell, Wang 2003; Linnick, Fasel 2005; Xu, Wang 2006).
+   Here the sides are slip walls 16 diameters apart: a blockage of 6 %, which raises frequency and drag by some per cent. */
 #include "flow.h"
 
 static PetscErrorCode Test(void)
 {
-  const PetscReal start = 60.0, end = 120.0; /* the street has set in; ten periods */
+  const PetscReal start = 36.0, end = 68.0; /* the street has set in; five periods */
   PetscReal       drag = 0.0, lift = 0.0, last = 0.0, first_crossing = -1.0, last_crossing = -1.0, dt;
   PetscInt        crossings = 0, samples = 0;
   Flow            f;
@@ -34,7 +35,8 @@ static PetscErrorCode Test(void)
   const PetscReal strouhal = (PetscReal)(crossings - 1) / (last_crossing - first_crossing);
   PetscCall(WeftLog("cylinder at Re 100: Strouhal number %.4f, drag %.3f, amplitude of the lift %.3f", (double)strouhal, (double)drag, (double)lift));
   TestCheck(strouhal >= 0.160 && strouhal <= 0.175, "Strouhal number %g", (double)strouhal);
-  TestCheck(drag >= 1.31 && drag <= 1.43, "drag coefficient %g", (double)drag);
+  TestCheck(drag >= 1.33 && drag <= 1.43, "drag coefficient %g", (double)drag);
+  TestCheck(lift >= 0.25 && lift <= 0.34, "amplitude of the lift coefficient %g", (double)lift);
   PetscCall(FlowDestroy(&f));
   PetscFunctionReturn(0);
 }

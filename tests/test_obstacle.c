@@ -1,5 +1,5 @@
 /* ctest: unit; ranks 1 2; timeout 30 */
-/* Masks of obstacles against the distance of each place, in two and three dimensions, soft and sharp, across a periodic side. */
+/* Masks of obstacles against the distance of each place, in two and three dimensions, of every kind, across a periodic side. */
 #include <math.h>
 #include <weft/model.h>
 #include "support.h"
@@ -14,9 +14,19 @@ static double Box(const double p[3])
 }
 static double Wrapped(const double p[3]) { return hypot(p[0] > 5.0 ? p[0] - 10.0 : p[0], p[1] - 5.0) - 2.0; } /* centre on the periodic side */
 
-static double Expected(double d, PetscBool soft, double h) { return soft ? fmin(fmax(d * sqrt(2.0) / h, 0.0), 1.0) : d > 0.0; }
+/* mask: soft, sharp, closed; cells are sharp always. */
+static double Expected(DistanceOf distance, const double p[3], const char *mask, PetscInt axis, double h)
+{
+  double below[3] = {p[0], p[1], p[2]}, above[3] = {p[0], p[1], p[2]};
 
-static PetscErrorCode CheckState(WeftState state, DistanceOf distance, PetscBool soft)
+  if (!strcmp(mask, "soft")) return fmin(fmax(distance(p) * sqrt(2.0) / h, 0.0), 1.0);
+  if (!strcmp(mask, "sharp")) return distance(p) > 0.0;
+  below[axis] -= 0.5 * h;
+  above[axis] += 0.5 * h;
+  return distance(below) > 0.0 && distance(above) > 0.0;
+}
+
+static PetscErrorCode CheckState(WeftState state, DistanceOf distance, const char *mask)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
   const WeftLayout    *l    = WeftGridLayout(info->grid);
@@ -31,7 +41,7 @@ static PetscErrorCode CheckState(WeftState state, DistanceOf distance, PetscBool
           const PetscInt at[3] = {i, j, k};
           double         p[3]  = {0.0, 0.0, 0.0};
           for (PetscInt a = 0; a < l->dim; a++) p[a] = (at[a] + ((PetscInt)info->location[f] == a ? 0.0 : 0.5)) * l->h[a];
-          PetscCall(TestClose(WeftStatePlane(state, f, 0)[WeftLayoutIndex(l, i, j, k)], Expected(distance(p), soft, l->h[0]), 1e-12, "mask"));
+          PetscCall(TestClose(WeftStatePlane(state, f, 0)[WeftLayoutIndex(l, i, j, k)], Expected(distance, p, mask, f, l->h[0]), 1e-12, "mask"));
         }
   }
   PetscFunctionReturn(0);
@@ -56,8 +66,8 @@ static PetscErrorCode One(PetscInt dim, WeftSide x, const char *shape, const cha
   PetscCall(TestSetKey("obstacle_mask", mask));
   PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
   PetscCall(WeftObstacleFromKeys(grid, &open, &faces));
-  PetscCall(CheckState(open, distance, PETSC_FALSE));
-  PetscCall(CheckState(faces, distance, strcmp(mask, "soft") ? PETSC_FALSE : PETSC_TRUE));
+  PetscCall(CheckState(open, distance, "sharp"));
+  PetscCall(CheckState(faces, distance, mask));
   PetscCall(WeftStateDestroy(&open));
   PetscCall(WeftStateDestroy(&faces));
   PetscCall(WeftGridDestroy(&grid));
@@ -90,6 +100,8 @@ static PetscErrorCode Test(void)
   PetscFunctionBegin;
   PetscCall(One(2, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "soft", Circle));
   PetscCall(One(2, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "sharp", Circle));
+  PetscCall(One(2, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "closed", Circle));
+  PetscCall(One(3, WEFT_SIDE_OPEN, "sphere 4 4 4 2.5", "closed", Sphere));
   PetscCall(One(3, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "soft", Circle));
   PetscCall(One(3, WEFT_SIDE_OPEN, "sphere 4 4 4 2.5", "soft", Sphere));
   PetscCall(One(2, WEFT_SIDE_SLIP, "box 2 3 4.5 6", "soft", Box));

@@ -12,7 +12,8 @@ extern "C" {
 /* Circles (spheres) and boxes from -obstacle_shapes, lines of words: "circle 50 50 10", "sphere X Y Z R",
    "box X0 Y0 [Z0] X1 Y1 [Z1]". Gives two states of batch 1: open (one cell field: 1 outside every shape, by centre) and
    faces (velocity space: factor of each face after advection). -obstacle_mask soft: clip(d / (h / sqrt 2), 0, 1), d the
-   signed distance of the face from the shape (published wake); sharp: 1 where d > 0. Both NULL without shapes. */
+   signed distance of the face from the shape (published wake); sharp: 1 where d > 0; closed: 0 at every face of a closed cell, so
+   that nothing flows into the shape. Both NULL without shapes. */
 PetscErrorCode WeftObstacleFromKeys(WeftGrid grid, WeftState *open, WeftState *faces);
 
 /* ---- expressions ---------------------------------------------------------------------------------------------- */

@@ -89,7 +89,27 @@ static PetscReal Distance(const WeftLayout *l, const Shape *shape, const double 
 
 /* ---- masks ----------------------------------------------------------------------------------------------------- */
 
-typedef enum { MASK_SOFT, MASK_SHARP, MASK_CELL } Mask;
+typedef enum { MASK_SOFT, MASK_SHARP, MASK_CLOSED, MASK_CELL } Mask;
+
+/* Distance from the nearest shape. */
+static PetscReal Nearest(const WeftLayout *l, PetscInt count, const Shape shapes[], const double place[3])
+{
+  PetscReal d = PETSC_MAX_REAL;
+  for (PetscInt s = 0; s < count; s++) d = PetscMin(d, Distance(l, &shapes[s], place));
+  return d;
+}
+
+static double FactorOf(const WeftLayout *l, PetscInt axis, PetscInt count, const Shape shapes[], Mask mask, PetscReal h, const double place[3])
+{
+  double below[3], above[3];
+
+  if (mask == MASK_SOFT) return PetscMin(PetscMax(Nearest(l, count, shapes, place) * PetscSqrtReal(2.0) / h, 0.0), 1.0);
+  if (mask != MASK_CLOSED) return Nearest(l, count, shapes, place) > 0.0;
+  for (PetscInt a = 0; a < 3; a++) below[a] = above[a] = place[a];
+  below[axis] -= 0.5 * l->h[axis];
+  above[axis] += 0.5 * l->h[axis];
+  return Nearest(l, count, shapes, below) > 0.0 && Nearest(l, count, shapes, above) > 0.0;
+}
 
 static void FillMask(WeftState state, PetscInt field, PetscInt count, const Shape shapes[], Mask mask)
 {
@@ -104,11 +124,9 @@ static void FillMask(WeftState state, PetscInt field, PetscInt count, const Shap
   for (PetscInt k = lo[2]; k < hi[2]; k++) {
     for (PetscInt j = lo[1]; j < hi[1]; j++) {
       for (PetscInt i = lo[0]; i < hi[0]; i++) {
-        PetscReal d = PETSC_MAX_REAL;
-        double    place[3];
+        double place[3];
         WeftPlace(l, info->location[field], i, j, k, place);
-        for (PetscInt s = 0; s < count; s++) d = PetscMin(d, Distance(l, &shapes[s], place));
-        plane[WeftLayoutIndex(l, i, j, k)] = mask == MASK_SOFT ? PetscMin(PetscMax(d * PetscSqrtReal(2.0) / h, 0.0), 1.0) : d > 0.0;
+        plane[WeftLayoutIndex(l, i, j, k)] = FactorOf(l, field, count, shapes, mask, h, place);
       }
     }
   }
