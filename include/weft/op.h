@@ -90,7 +90,11 @@ PetscErrorCode WeftOpWatch(WeftOp op, const WeftState x[], const WeftState y[], 
    velocity (WeftSpaceCreateVelocity). Self-advection: the same slot twice. A departure point is the place minus
    dt * velocity there (mean of the faces around), one Euler backtrace; values by (multi)linear interpolation, in index
    space. MacCormack (Selle, Fedkiw, Kim, Liu, Rossignac 2008): forward and backward lookup, half the error added, clamped
-   to the values around the departure point. A point that leaves the halo: WeftGridNote with the Courant number. */
+   to the values around the departure point. On a node a point belongs to the upper cell. Behind a side it is put where all
+   beyond is constant: one spacing outside the unknowns (the value falls linearly to the wall's with WEFT_WALL_VALUE, cells and
+   open sides keep the edge value), or on the wall itself for faces behind WEFT_WALL_MIRROR, whose ghosts are images. A
+   displacement of -grid_halo cells or more, or one that is no number: WeftGridNote with the Courant number, and the point
+   stays where it is. */
 typedef enum { WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_MACCORMACK } WeftAdvectScheme;
 PetscErrorCode WeftOpCreateAdvect(WeftSpace fields, WeftSpace velocity, WeftAdvectScheme scheme, PetscReal dt, WeftOp *op);
 /* y = x + dt viscosity Laplacian(x), every field. Inputs: fields, viscosity (NUMBERS per sample, 1). */

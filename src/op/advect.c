@@ -83,11 +83,10 @@ static PetscErrorCode NoteFault(Advect *a, WeftState velocity, PetscInt field, P
     }
   }
   PetscCall(WeftGridNote(info->grid,
-                         "advection of %s: in one time step the velocity along %c crosses %g cells at (%" PetscInt_FMT
-                         ", %" PetscInt_FMT ", %" PetscInt_FMT ") (sample %" PetscInt_FMT
-                         "): a Courant number of %g, and the halo of %" PetscInt_FMT " layers takes less than %" PetscInt_FMT
-                         ". Take a smaller time step or a wider halo (-grid_halo)",
-                         info->name[field], "xyz"[axis_at], worst, at[0], at[1], at[2], sample, worst, a -> halo, a -> halo));
+                         "advection of %s: a Courant number of %.4g along %c at (%" PetscInt_FMT ", %" PetscInt_FMT
+                         ", %" PetscInt_FMT "), sample %" PetscInt_FMT ", leaves the halo: %" PetscInt_FMT
+                         " layers take less than %" PetscInt_FMT "; take a smaller time step or a wider halo (-grid_halo)",
+                         info->name[field], worst, "xyz"[axis_at], at[0], at[1], at[2], sample, a -> halo, a -> halo));
   PetscFunctionReturn(0);
 }
 
