@@ -122,24 +122,45 @@ void WeftSlabOf(const WeftLayout *l, WeftLocation location, int leading, const h
   slab->rank = n;
 }
 
-hid_t WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows)
+/* Chunks hold one leading index each. They are halved from the slowest axis on: whole lines along x, as the blocks of the
+   ranks are. */
+static void ChunkOf(const WeftSlab *slab, int leading, size_t value, hsize_t chunk[])
 {
-  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
-  hsize_t     dims[WEFT_SLAB_MAX], most[WEFT_SLAB_MAX], chunk[WEFT_SLAB_MAX], bytes = H5Tget_size(type);
-  hid_t       space, dataset;
+  hsize_t bytes = value;
 
   for (int n = 0; n < slab->rank; n++) {
-    dims[n] = most[n] = slab->dims[n];
-    chunk[n]          = n < leading ? 1 : PetscMax(slab->dims[n], 1);
+    chunk[n] = n < leading ? 1 : PetscMax(slab->dims[n], 1);
     bytes *= chunk[n];
   }
-  /* halved from the slowest axis on: whole lines along x, as the blocks of the ranks are */
   for (int n = leading; n < slab->rank; n++) {
     while (bytes > CHUNK_BYTES && chunk[n] > 1) {
       bytes    = bytes / chunk[n] * ((chunk[n] + 1) / 2);
       chunk[n] = (chunk[n] + 1) / 2;
     }
   }
+}
+
+hsize_t WeftSlabBytes(const WeftSlab *slab, int leading, size_t value)
+{
+  hsize_t chunk[WEFT_SLAB_MAX], bytes = value, chunks = 1;
+
+  ChunkOf(slab, leading, value, chunk);
+  for (int n = leading; n < slab->rank; n++) {
+    const hsize_t along = (slab->dims[n] + chunk[n] - 1) / chunk[n];
+    bytes *= along * chunk[n];
+    chunks *= along;
+  }
+  return bytes + 64 * chunks + 4096;
+}
+
+hid_t WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows)
+{
+  const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
+  hsize_t     dims[WEFT_SLAB_MAX], most[WEFT_SLAB_MAX], chunk[WEFT_SLAB_MAX];
+  hid_t       space, dataset;
+
+  ChunkOf(slab, leading, H5Tget_size(type), chunk);
+  for (int n = 0; n < slab->rank; n++) dims[n] = most[n] = slab->dims[n];
   if (grows) {
     dims[0] = 0;
     most[0] = H5S_UNLIMITED;

@@ -102,6 +102,11 @@ PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path
     d->item[i].single = precision == 0 ? PETSC_TRUE : PETSC_FALSE;
     PetscCall(CreateItem(d, &d->item[i], d->item[i].single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE));
   }
+  /* the file has its full length now, with holes */
+  WeftFileNote(&d->file, H5Fflush(d->file.id, H5F_SCOPE_GLOBAL) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: is the disk full?", d->file.part);
+  PetscCall(WeftFileAgree(&d->file));
+  WeftFileReserve(&d->file, 65536);
+  PetscCall(WeftFileAgree(&d->file));
   PetscCall(Room(d));
   PetscCall(PetscCalloc1(info->simulations * info->frames, &d->written));
   for (PetscInt i = 0; i < info->simulations * info->numbers; i++) d->numbers[i] = -PETSC_MAX_REAL; /* not given */

@@ -1,11 +1,15 @@
 /* A file that all ranks of a communicator write or read: names, faults, agreement, completion. */
+#if defined(__linux__)
+  #define _GNU_SOURCE /* fallocate */
+#endif
 #include "io/impl.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE 10.0 /* seconds that a rank with a fault waits for the others, which may hang inside HDF5 */
+#define PATIENCE 5.0 /* seconds that a rank with a fault waits for the others, which may hang inside HDF5 */
 
 /* ---- names and plain files --------------------------------------------------------------------------------------- */
 
@@ -133,6 +137,70 @@ static void Abort(WeftFile *file, PetscBool print)
   MPI_Abort(PETSC_COMM_WORLD, 1);
 }
 
+/* ---- MPI cannot write -------------------------------------------------------------------------------------------- */
+
+#define WRITTEN_ROOM 16
+static WeftFile *written[WRITTEN_ROOM]; /* files that are being written */
+
+static void CannotWrite(MPI_File *stream, int *code, ...)
+{
+  char        reason[MPI_MAX_ERROR_STRING] = "";
+  const char *name                         = "a file";
+  int         length;
+
+  MPI_Error_string(*code, reason, &length);
+  for (int i = 0; i < WRITTEN_ROOM; i++)
+    if (written[i] && written[i]->stream == *stream) name = written[i]->part;
+  fprintf(stderr, "weft: error: cannot write to %s: is the disk full? (%s)\n", name, reason);
+  fflush(stderr);
+  MPI_Abort(PETSC_COMM_WORLD, 1);
+}
+
+static PetscErrorCode WatchStream(WeftFile *file)
+{
+  static MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+  MPI_File             *stream;
+
+  PetscFunctionBegin;
+  if (handler == MPI_ERRHANDLER_NULL) PetscCallMPI(MPI_File_create_errhandler(CannotWrite, &handler));
+  if (H5Fget_vfd_handle(file->id, H5P_DEFAULT, (void **)&stream) < 0) PetscFunctionReturn(0);
+  file->stream = *stream;
+  PetscCallMPI(MPI_File_set_errhandler(file->stream, handler));
+  for (int i = 0; i < WRITTEN_ROOM; i++) {
+    if (written[i]) continue;
+    written[i] = file;
+    break;
+  }
+  PetscFunctionReturn(0);
+}
+
+static void Unwatch(const WeftFile *file)
+{
+  for (int i = 0; i < WRITTEN_ROOM; i++)
+    if (written[i] == file) written[i] = NULL;
+}
+
+void WeftFileReserve(WeftFile *file, hsize_t bytes)
+{
+  struct rlimit limit;
+  struct stat   status;
+  int           rank, descriptor;
+
+  MPI_Comm_rank(file->comm, &rank);
+  if (getrlimit(RLIMIT_FSIZE, &limit)) limit.rlim_cur = RLIM_INFINITY;
+  if ((rank && limit.rlim_cur == RLIM_INFINITY) || stat(file->part, &status)) return;
+  WeftFileFault(file, limit.rlim_cur != RLIM_INFINITY && (hsize_t)status.st_size + bytes > (hsize_t)limit.rlim_cur ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: this process may not write files beyond %.0f bytes (ulimit -f)", file->part, (double)limit.rlim_cur);
+#if defined(__linux__)
+  if (rank || file->fault[0]) return;
+  descriptor = open(file->part, O_WRONLY);
+  if (descriptor < 0) return;
+  if (fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, status.st_size + (off_t)bytes)) WeftFileFault(file, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: %s", file->part, strerror(errno));
+  close(descriptor);
+#endif
+}
+
+/* ---- agreement --------------------------------------------------------------------------------------------------- */
+
 PetscErrorCode WeftFileAgree(WeftFile *file)
 {
   const int      mine   = file->fault[0] ? 1 : 0;
@@ -170,6 +238,7 @@ static PetscErrorCode Clear(MPI_Comm comm, const char *path, WeftFile *file)
   file->comm     = comm;
   file->id       = -1;
   file->transfer = -1;
+  file->stream   = MPI_FILE_NULL;
   WeftCheck(path[0] && strlen(path) + 16 < sizeof(file->path), comm, "'%s' cannot be the name of a file", path);
   PetscCall(PetscStrncpy(file->path, path, sizeof(file->path)));
   PetscFunctionReturn(0);
@@ -193,6 +262,7 @@ PetscErrorCode WeftFileCreate(MPI_Comm comm, const char *path, const char *kind,
   WeftFileFault(file, file->id < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot create %s: is its folder there, and writable?", file->part);
   H5Pclose(access);
   PetscCall(WeftFileAgree(file));
+  PetscCall(WatchStream(file));
   SetTransfer(file, H5FD_MPIO_COLLECTIVE); /* chunks with checksums can only be written so */
   WeftFileNote(file, WeftAttributeString(file->id, "weft", kind) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s", file->part);
   PetscCall(WeftFileAgree(file));
@@ -245,6 +315,7 @@ static PetscErrorCode Open(WeftFile *file, const char *path, unsigned flags, con
   }
   H5Pclose(access);
   if (ierr) return ierr;
+  if (flags != H5F_ACC_RDONLY) PetscCall(WatchStream(file));
   SetTransfer(file, flags == H5F_ACC_RDONLY ? H5FD_MPIO_INDEPENDENT : H5FD_MPIO_COLLECTIVE);
   CheckKind(file, kind);
   PetscFunctionReturn(0);
@@ -292,6 +363,7 @@ PetscErrorCode WeftFileClose(WeftFile *file)
   if (file->transfer >= 0) H5Pclose(file->transfer);
   if (file->id >= 0) H5Fclose(file->id);
   file->transfer = file->id = -1;
+  Unwatch(file);
   PetscFunctionReturn(0);
 }
 

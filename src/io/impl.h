@@ -17,12 +17,14 @@ void WeftPublish(const char *part, const char *path, char fault[], size_t room);
 /* ---- a file shared by the ranks of a communicator ---------------------------------------------------------------- */
 
 /* Collective calls of HDF5 may leave the other ranks waiting when one fails. So a rank notes its fault and goes on to the
-   agreement at the end of the phase; whoever waits there in vain prints its message and aborts all. */
+   agreement at the end of the phase; whoever waits there in vain prints its message and aborts all. When MPI cannot write (a
+   full disk), the rank that sees it aborts at once: HDF5 would leave the ranks waiting for each other in different places. */
 typedef struct {
   MPI_Comm comm;
   char     path[PETSC_MAX_PATH_LEN];
   char     part[PETSC_MAX_PATH_LEN]; /* its name while it is written; empty: open for reading */
   hid_t    id, transfer;
+  MPI_File stream; /* beneath a file that is written */
   char     fault[1024];  /* first fault that this rank has met; empty: none */
 } WeftFile;
 
@@ -40,6 +42,9 @@ PetscBool      WeftFileFault(WeftFile *file, PetscBool failed, const char *what,
 PetscErrorCode WeftFileAgree(WeftFile *file);
 /* Notes a file that is not there or that this rank may not read. */
 void           WeftFileCheckPresent(WeftFile *file, const char *path);
+/* Rank 0 takes `bytes` of the disk beyond the present end, and all holes before it, so that a full disk or quota is found before
+   HDF5 starts to write; notes a fault. Not every file system can; then it does nothing. */
+void           WeftFileReserve(WeftFile *file, hsize_t bytes);
 PetscErrorCode WeftFileClose(WeftFile *file);
 PetscErrorCode WeftFileComplete(WeftFile *file); /* closes a written file and gives it its final name */
 
@@ -81,6 +86,8 @@ typedef struct {
 } WeftSlab;
 /* components 0: no such axis. The leading axes get dims lead[], start 0, count 1. */
 void   WeftSlabOf(const WeftLayout *layout, WeftLocation location, int leading, const hsize_t lead[], int components, WeftSlab *slab);
+/* Bytes of one leading index on the disk, chunks filled up and metadata roughly included. */
+hsize_t WeftSlabBytes(const WeftSlab *slab, int leading, size_t value);
 /* Makes a dataset of chunks of one leading index each, with checksums; axis 0 grows if `grows` (it starts with length 0). */
 hid_t  WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows);
 /* All ranks of the file; idle: this rank has nothing to write. */

@@ -24,6 +24,7 @@ struct _n_WeftSeries {
   hid_t      time;
   PetscInt   states, items;
   Item      *item;
+  hsize_t    frame_bytes;
   double    *values; /* packed block */
   double     xdmf_at;
 };
@@ -207,6 +208,7 @@ static PetscErrorCode SetUp(WeftSeries s, PetscInt states, const WeftState state
     for (PetscInt j = 0; j < i; j++) PetscCheck(strcmp(s->item[i].name, s->item[j].name), s->file.comm, PETSC_ERR_ARG_INCOMP, "two fields of a series are called %s", s->item[i].name);
     PetscCall(OpenItem(s, &s->item[i]));
     largest = PetscMax(largest, s->item[i].slab.values);
+    s->frame_bytes += WeftSlabBytes(&s->item[i].slab, 1, sizeof(double));
   }
   PetscCall(PetscCalloc1(largest, &s->values));
   PetscFunctionReturn(0);
@@ -267,6 +269,8 @@ PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, co
   PetscFunctionBegin;
   if (!s->item) PetscCall(SetUp(s, states, state));
   PetscCheck(states == s->states, s->file.comm, PETSC_ERR_ARG_INCOMP, "%" PetscInt_FMT " states in this frame, %" PetscInt_FMT " in the first", states, s->states);
+  WeftFileReserve(&s->file, s->frame_bytes);
+  PetscCall(WeftFileAgree(&s->file));
   PetscCall(WeftStatesHalo(states, state, 1, WEFT_GHOST_VALUE)); /* for the means of faces */
   for (PetscInt i = 0; i < s->items; i++) PetscCall(WriteItem(s, &s->item[i], state[s->item[i].state], sample));
   /* the time comes last: as many frames as times are whole */
