@@ -13,7 +13,10 @@
 
 #define SIDE 6
 #define POINTS (SIDE * SIDE)
-#define BLOCK 12  /* tiles that go through the 36 products together: what they need stays in the second cache */
+/* Tiles that go through the 36 products together: what they need stays in the second cache. The gradient of the weights loads
+   and stores its sums once per block. */
+#define BLOCK 12
+#define GRADIENT_BLOCK 32
 #define FLUSH 256 /* tiles summed in the precision of the features before they are added in float64 */
 
 struct _n_WeftWinograd {
@@ -43,8 +46,8 @@ PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *
   w->in            = in;
   w->out           = out;
   w->size          = kernels->single ? sizeof(float) : sizeof(double);
-  w->plane_in      = BLOCK * in + 64 / (PetscInt)w->size;
-  w->plane_out     = BLOCK * out + 64 / (PetscInt)w->size;
+  w->plane_in      = GRADIENT_BLOCK * in + 64 / (PetscInt)w->size;
+  w->plane_out     = GRADIENT_BLOCK * out + 64 / (PetscInt)w->size;
   w->plane_weights = in * out + 8;
   PetscCall(WeftPackedCreate(kernel * kernel * in * out, w->size * POINTS * (size_t)(in * out), &w->u));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_in));
@@ -178,9 +181,9 @@ static PetscInt Tiles(const WeftWinograd w, const WeftFeatures *f)
 }
 
 /* Tiles of the next block when n are left: blocks of nearly one size. */
-static PetscInt NextBlock(PetscInt n)
+static PetscInt NextBlock(PetscInt n, PetscInt largest)
 {
-  const PetscInt blocks = (n + BLOCK - 1) / BLOCK;
+  const PetscInt blocks = (n + largest - 1) / largest;
   return (n + blocks - 1) / blocks;
 }
 
@@ -195,7 +198,7 @@ void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool trans
   TransformWeights(w, weights, transposed);
   for (PetscInt s = 0; s < to->batch; s++) {
     for (PetscInt t = 0, n; t < Tiles(w, to); t += n) {
-      n = NextBlock(Tiles(w, to) - t);
+      n = NextBlock(Tiles(w, to) - t, BLOCK);
       for (PetscInt i = 0; i < n; i++)
         w->kernels->to_points(c->in, TilePlace(w, from, x, s, t + i, shift), from->stride[0], from->stride[1],
                               (char *)w->v_in + w->size * (size_t)(i * c->in), plane_in);
@@ -232,7 +235,7 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
   memset(w->sum, 0, w->size * (size_t)(POINTS * in * out));
   for (PetscInt s = 0; s < fz->batch; s++) {
     for (PetscInt t = 0, n; t < Tiles(w, fz); t += n) {
-      n = NextBlock(Tiles(w, fz) - t);
+      n = NextBlock(Tiles(w, fz) - t, GRADIENT_BLOCK);
       for (PetscInt i = 0; i < n; i++) {
         w->kernels->to_points(in, TilePlace(w, fx, x, s, t + i, shift), fx->stride[0], fx->stride[1],
                               (char *)w->v_in + w->size * (size_t)(i * in), w->plane_in);
