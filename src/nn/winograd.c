@@ -22,12 +22,18 @@
 struct _n_WeftWinograd {
   const WeftKernels *kernels;
   PetscInt           kernel, tile, in, out;
-  PetscInt           plane_in, plane_out, plane_weights; /* values between two points; off by a cache line from a power of 2 */
+  PetscInt           plane_weights; /* values between two points of the weights */
   size_t             size;
   WeftPacked         u;                         /* weights at points */
   void              *v_in, *v_out, *zero, *sum; /* inputs and outputs at points; no bias; partial sums */
   double            *weights, *half;            /* at points of both axes, before they are packed; of x alone */
 };
+
+/* Values between two points of a block, off by a cache line from a power of 2: the points fall into different sets. */
+static ptrdiff_t PlaneOf(WeftWinograd w, PetscInt values)
+{
+  return values + 64 / (ptrdiff_t)w->size;
+}
 
 PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *l, PetscInt kernel, PetscInt in, PetscInt out,
                                   WeftWinograd *winograd)
@@ -46,12 +52,10 @@ PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *
   w->in            = in;
   w->out           = out;
   w->size          = kernels->single ? sizeof(float) : sizeof(double);
-  w->plane_in      = GRADIENT_BLOCK * in + 64 / (PetscInt)w->size;
-  w->plane_out     = GRADIENT_BLOCK * out + 64 / (PetscInt)w->size;
-  w->plane_weights = in * out + 8;
+  w->plane_weights = (PetscInt)PlaneOf(w, in * out);
   PetscCall(WeftPackedCreate(kernel * kernel * in * out, w->size * POINTS * (size_t)(in * out), &w->u));
-  PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_in));
-  PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PetscMax(w->plane_in, w->plane_out), &w->v_out));
+  PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PlaneOf(w, GRADIENT_BLOCK * PetscMax(in, out)), &w->v_in));
+  PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)PlaneOf(w, GRADIENT_BLOCK * PetscMax(in, out)), &w->v_out));
   PetscCall(WeftAlignedCreate(w->size * (size_t)PetscMax(in, out), &w->zero));
   PetscCall(WeftAlignedCreate(w->size * POINTS * (size_t)(in * out), &w->sum));
   PetscCall(PetscCalloc2(POINTS * w->plane_weights, &w->weights, kernel * SIDE * w->plane_weights, &w->half));
@@ -190,10 +194,10 @@ static PetscInt NextBlock(PetscInt n, PetscInt largest)
 void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool transposed, const WeftConvolve *c,
                           const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
 {
-  static const ptrdiff_t here  = 0;
-  const PetscInt         shift = -(w->kernel / 2);
-  const ptrdiff_t plane_in = transposed ? w->plane_out : w->plane_in, plane_out = transposed ? w->plane_in : w->plane_out;
-  WeftConvolve    product = {c->in, c->out, 1, &here, NULL, w->zero, WEFT_ACTIVATION_NONE};
+  static const ptrdiff_t here     = 0;
+  const PetscInt         shift    = -(w->kernel / 2);
+  const ptrdiff_t        plane_in = PlaneOf(w, BLOCK * c->in), plane_out = PlaneOf(w, BLOCK * c->out);
+  WeftConvolve           product = {c->in, c->out, 1, &here, NULL, w->zero, WEFT_ACTIVATION_NONE};
 
   TransformWeights(w, weights, transposed);
   for (PetscInt s = 0; s < to->batch; s++) {
@@ -228,8 +232,9 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
 {
   static const ptrdiff_t here  = 0;
   const PetscInt         shift = -(w->kernel / 2), in = w->in, out = w->out;
-  const WeftConvolve     product = {in, out, 1, &here, NULL, NULL, WEFT_ACTIVATION_NONE};
-  PetscInt               held    = 0;
+  const WeftConvolve     product  = {in, out, 1, &here, NULL, NULL, WEFT_ACTIVATION_NONE};
+  const ptrdiff_t        plane_in = PlaneOf(w, GRADIENT_BLOCK * in), plane_out = PlaneOf(w, GRADIENT_BLOCK * out);
+  PetscInt               held = 0;
 
   memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * w->plane_weights));
   memset(w->sum, 0, w->size * (size_t)(POINTS * in * out));
@@ -238,15 +243,15 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
       n = NextBlock(Tiles(w, fz) - t, GRADIENT_BLOCK);
       for (PetscInt i = 0; i < n; i++) {
         w->kernels->to_points(in, TilePlace(w, fx, x, s, t + i, shift), fx->stride[0], fx->stride[1],
-                              (char *)w->v_in + w->size * (size_t)(i * in), w->plane_in);
+                              (char *)w->v_in + w->size * (size_t)(i * in), plane_in);
         w->kernels->bar_to_points(w->tile, out, TilePlace(w, fz, z, s, t + i, 0), fz->stride[0], fz->stride[1],
-                                  (char *)w->v_out + w->size * (size_t)(i * out), w->plane_out);
+                                  (char *)w->v_out + w->size * (size_t)(i * out), plane_out);
       }
       for (PetscInt p = 0; p < POINTS; p++) {
         const WeftPixels pixels = {1,
                                    n,
-                                   (const char *)w->v_in + w->size * (size_t)(p * w->plane_in),
-                                   (const char *)w->v_out + w->size * (size_t)(p * w->plane_out),
+                                   (const char *)w->v_in + w->size * (size_t)(p * plane_in),
+                                   (const char *)w->v_out + w->size * (size_t)(p * plane_out),
                                    0,
                                    0,
                                    out};

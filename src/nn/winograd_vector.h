@@ -78,14 +78,13 @@ static TARGET void NAME(ToPoints)(PetscInt channels, const void *x_, ptrdiff_t p
   }
 }
 
-/* Outputs of a tile from v[point][channel], finished as in the direct kernel: bias (NULL: added to y), residual, activation. */
-TILE_INLINE void NAME(FromPointsOf)(const int TILE, const WeftConvolve *c, const T *v, ptrdiff_t plane, const T *residual, T *y, ptrdiff_t pixel, ptrdiff_t row)
+/* Outputs of a tile from v[point][channel], finished as in the direct kernel: BIAS, or added to y; RESIDUAL; activation. */
+TILE_INLINE void NAME(FromPointsOf)(const int TILE, const int BIAS, const int RESIDUAL, const WeftConvolve *c, const T *v, ptrdiff_t plane, const T *residual, T *y, ptrdiff_t pixel, ptrdiff_t row)
 {
-  static const T  constants[] = {2, 4, 8};
-  const VEC       two = SPLAT(constants), four = SPLAT(constants + 1), eight = SPLAT(constants + 2);
-  const PetscBool kinked = c->activation == WEFT_ACTIVATION_RELU || c->activation == WEFT_ACTIVATION_LEAKY_RELU ? PETSC_TRUE : PETSC_FALSE;
-  const T         factor = c->activation == WEFT_ACTIVATION_RELU ? (T)0 : (T)0.2;
-  const VEC       slope  = SPLAT(&factor);
+  static const T constants[] = {2, 4, 8};
+  const VEC      two = SPLAT(constants), four = SPLAT(constants + 1), eight = SPLAT(constants + 2);
+  const T        factor = c->activation == WEFT_ACTIVATION_RELU ? (T)0 : c->activation == WEFT_ACTIVATION_LEAKY_RELU ? (T)0.2 : (T)1;
+  const VEC      slope  = SPLAT(&factor);
 
   for (PetscInt o = 0; o < c->out; o += LANES) {
     VEC columns[6][4]; /* [point of x][y] */
@@ -103,10 +102,9 @@ TILE_INLINE void NAME(FromPointsOf)(const int TILE, const WeftConvolve *c, const
       OUTPUTS(TILE, t, value);
       UNROLL for (int i = 0; i < TILE; i++) {
         const ptrdiff_t at = line + i * pixel;
-        value[i] += c->bias ? LOAD((const T *)c->bias + o) : LOAD(y + at);
-        if (residual) value[i] += LOAD(residual + at);
-        if (kinked) value[i] = MAX(slope * value[i], value[i]);
-        STORE(y + at, value[i]);
+        value[i] += BIAS ? LOAD((const T *)c->bias + o) : LOAD(y + at);
+        if (RESIDUAL) value[i] += LOAD(residual + at);
+        STORE(y + at, MAX(slope * value[i], value[i])); /* slope 1: no activation; MAX(a, NaN) is NaN */
       }
     }
   }
@@ -114,10 +112,22 @@ TILE_INLINE void NAME(FromPointsOf)(const int TILE, const WeftConvolve *c, const
   (void)four;
 }
 
+#define FROM_POINTS(TILE)                                                                                                      \
+  static TARGET void NAME(FromPoints##TILE)(const WeftConvolve *c, const T *v, ptrdiff_t plane, const T *residual, T *y,       \
+                                            ptrdiff_t pixel, ptrdiff_t row)                                                    \
+  {                                                                                                                            \
+    if (!c->bias) NAME(FromPointsOf)(TILE, 0, 0, c, v, plane, residual, y, pixel, row); /* adjoints have no residual */        \
+    else if (!residual) NAME(FromPointsOf)(TILE, 1, 0, c, v, plane, residual, y, pixel, row);                                  \
+    else NAME(FromPointsOf)(TILE, 1, 1, c, v, plane, residual, y, pixel, row);                                                 \
+  }
+FROM_POINTS(4)
+FROM_POINTS(2)
+#undef FROM_POINTS
+
 static TARGET void NAME(FromPoints)(PetscInt tile, const WeftConvolve *c, const void *v, ptrdiff_t plane, const void *residual, void *y, ptrdiff_t pixel, ptrdiff_t row)
 {
-  if (tile == 4) NAME(FromPointsOf)(4, c, (const T *)v, plane, (const T *)residual, (T *)y, pixel, row);
-  else NAME(FromPointsOf)(2, c, (const T *)v, plane, (const T *)residual, (T *)y, pixel, row);
+  if (tile == 4) NAME(FromPoints4)(c, (const T *)v, plane, (const T *)residual, (T *)y, pixel, row);
+  else NAME(FromPoints2)(c, (const T *)v, plane, (const T *)residual, (T *)y, pixel, row);
 }
 
 /* v[point][channel] from the adjoint of a tile's outputs. */
