@@ -147,3 +147,41 @@ PetscErrorCode WeftOpCreateProject(WeftSpace velocity, WeftState open, WeftOp *o
   PetscCall(WeftSpaceDestroy(&out[1]));
   PetscFunctionReturn(0);
 }
+
+/* Variants: an empty box; a block of closed cells in its middle. (In a closed box of one dimension nothing but 0 is left.) */
+PetscErrorCode WeftOpExample_Project(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
+{
+  static const char *const  names[]  = {"open"};
+  static const WeftLocation places[] = {WEFT_CELL};
+  const WeftLayout         *l        = WeftGridLayout(grid);
+  WeftState                 open     = NULL;
+  WeftSpace                 velocity, cells;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
+  PetscCall(WeftSpaceCreatePlanes(grid, 1, 1, names, places, &cells));
+  if (variant) {
+    double  *plane;
+    PetscInt lo[3], hi[3];
+    PetscCall(WeftStateCreate(cells, &open));
+    plane = WeftStatePlaneWrite(open, 0, 0);
+    WeftLayoutOwned(l, WEFT_CELL, lo, hi);
+    for (PetscInt k = lo[2]; k < hi[2]; k++) {
+      for (PetscInt j = lo[1]; j < hi[1]; j++) {
+        for (PetscInt i = lo[0]; i < hi[0]; i++) {
+          const PetscInt at[3]  = {i, j, k};
+          PetscBool      inside = PETSC_TRUE;
+          for (PetscInt a = 0; a < l->dim; a++)
+            inside = inside && at[a] >= l->cells[a] / 3 && at[a] <= l->cells[a] / 2 ? PETSC_TRUE : PETSC_FALSE;
+          plane[WeftLayoutIndex(l, i, j, k)] = inside ? 0.0 : 1.0;
+        }
+      }
+    }
+  }
+  PetscCall(WeftOpCreateProject(velocity, open, &example->op));
+  PetscCall(WeftStateDestroy(&open));
+  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftSpaceDestroy(&cells));
+  example->amplitude[0] = 1.0;
+  PetscFunctionReturn(0);
+}
