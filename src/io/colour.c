@@ -14,7 +14,7 @@ static WeftColour Between(const WeftColour *point, PetscInt points, double t)
 
 WeftColour WeftSequential(double t)
 {
-  static const WeftColour point[] = {{33, 3, 72}, {31, 24, 106}, {1, 52, 127}, {1, 79, 122}, {3, 102, 129}, {1, 125, 137}, {11, 148, 141}, {13, 173, 137}, {25, 199, 110}, {136, 211, 91}, {199, 221, 88}, {251, 231, 107}};
+  static const WeftColour point[] = {{34, 0, 66}, {35, 21, 93}, {25, 45, 114}, {1, 70, 124}, {2, 92, 127}, {1, 113, 134}, {0, 134, 140}, {0, 157, 142}, {39, 179, 135}, {104, 195, 126}, {155, 209, 116}, {204, 221, 111}, {250, 231, 115}};
   return Between(point, (PetscInt)(sizeof(point) / sizeof(*point)), t);
 }
 
