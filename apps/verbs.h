@@ -1,4 +1,5 @@
 /* The verbs of the command, one row each: WEFT_VERB(name, function, help). */
 WEFT_VERB(simulate, WeftSimulate, "play a model from its initial state; writes fields, figures and a picture")
 WEFT_VERB(dataset, WeftDatasetGenerate, "simulate on the reference grid and write the restricted frames for training")
+WEFT_VERB(train, WeftTrain, "train the network inside the time loop; writes its weights at every epoch")
 WEFT_VERB(info, WeftInfo, "print what a case is: grid, layout, fields, steps, net, memory, messages")

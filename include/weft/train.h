@@ -1,4 +1,4 @@
-/* train: batches from datasets, optimisers on the flat parameter vector, the one gradient reduction, the trainer. */
+/* train: optimisers on the flat parameter vector, the one gradient reduction, the trainer. */
 #ifndef WEFT_TRAIN_H
 #define WEFT_TRAIN_H
 #include <weft/io.h>
@@ -20,23 +20,19 @@ PetscErrorCode WeftOptimizerSave(WeftOptimizer optimizer, WeftArrays arrays);
 PetscErrorCode WeftOptimizerLoad(WeftOptimizer optimizer, WeftArrays arrays);
 PetscErrorCode WeftOptimizerDestroy(WeftOptimizer *optimizer);
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
-
-/* Draws the samples of update k: windows of unroll + 1 frames. With -train_batch_same (a number's name, as reynolds) all samples of
-   a batch share that number. An epoch visits every window once, in an order keyed by (seed, epoch). The last batch of an
-   epoch may be short. Fields are held in memory by the replica's ranks, each its own block. */
-typedef struct _n_WeftBatches *WeftBatches;
-
 /* ---- trainer --------------------------------------------------------------------------------------------------------- */
 
-/* Everything that train and check need of a case: team, grid, model, net, rollout, dataset, optimiser, from the keys. */
+/* Everything that train and check need of a case: team, grid, dataset, model with its net, rollout, from the keys. Which samples
+   an update takes depends on the seed and the update alone. */
+typedef struct _n_WeftBatches *WeftBatches; /* windows of a dataset in memory; src/train/batches.h */
 typedef struct _n_WeftTrainer *WeftTrainer;
 PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer);
-PetscErrorCode WeftTrainerRun(WeftTrainer trainer); /* the verb train */
 /* Loss and gradient of batch k at the current weights: reduced over replicas x space, the same on every rank. initial_bar (may be
    NULL): adjoint of this replica's initial states. */
 PetscErrorCode WeftTrainerGradient(WeftTrainer trainer, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[]);
 PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer);
+/* The verb train: -train_updates updates; weights.h5, weights.safetensors, train.csv, summary.json. Collective on the world. */
+PetscErrorCode WeftTrain(void);
 
 /* ---- playing a model --------------------------------------------------------------------------------------------------- */
 

@@ -120,19 +120,21 @@ static PetscErrorCode MakeGroups(WeftBatches b)
   PetscFunctionReturn(0);
 }
 
-/* Updates that group g has taken after `epochs` epochs: its windows over the batch, rounded so that the groups together take
-   per_epoch in each. */
+/* Updates that group g has taken after `epochs` epochs: its share of all windows, rounded so that the groups together have taken
+   epochs * per_epoch. */
 static PetscInt Taken(WeftBatches b, PetscInt g, PetscInt epochs)
 {
-  const PetscInt taken = epochs * b->group[g].count / b->batch, rest = epochs * b->group[g].count % b->batch;
-  PetscInt       sum = 0, before = 0;
+  const PetscInt64 all = (PetscInt64)epochs * b->per_epoch;
+  PetscInt64       total = 0, sum = 0;
+  PetscInt         before = 0; /* groups that are rounded up before this one */
 
+  for (PetscInt h = 0; h < b->groups; h++) total += b->group[h].count;
   for (PetscInt h = 0; h < b->groups; h++) {
-    const PetscInt other = epochs * b->group[h].count % b->batch;
-    sum += epochs * b->group[h].count / b->batch;
-    if (other > rest || (other == rest && h < g)) before++; /* they are rounded up first */
+    const PetscInt64 other = all * b->group[h].count % total, mine = all * b->group[g].count % total;
+    sum += all * b->group[h].count / total;
+    if (other > mine || (other == mine && h < g)) before++;
   }
-  return taken + (before < epochs * b->per_epoch - sum ? 1 : 0);
+  return (PetscInt)(all * b->group[g].count / total) + (before < all - sum ? 1 : 0);
 }
 
 static PetscErrorCode OrderEpoch(WeftBatches b, PetscInt epoch)

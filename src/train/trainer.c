@@ -1,0 +1,191 @@
+/* The trainer: team, model with its net, dataset, rollout and optimiser of a case; loss and gradient of an update. */
+#include <string.h>
+#include "train/trainer.h"
+
+static PetscErrorCode ReadKeys(WeftTrainer t)
+{
+  PetscInt mode;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("train_mode", &mode));
+  PetscCall(WeftGetInt("train_unroll", &t->unroll));
+  PetscCall(WeftGetInt("train_batch", &t->batch));
+  PetscCall(WeftGetReal("train_validation", &t->validation));
+  if (t->unroll < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_unroll", "an update plays at least 1 step");
+  if (t->batch < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_batch", "an update needs at least 1 sample");
+  if (!(t->validation >= 0.0 && t->validation < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "train_validation", "a share lies in [0, 1)");
+  t->supervised = mode == 1 ? PETSC_TRUE : PETSC_FALSE;
+  if (t->supervised) t->unroll = 1; /* pairs of frames */
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerDatasetPath(char path[], size_t room)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftGetString("train_dataset", path, room));
+  if (!path[0]) PetscCall(PetscSNPrintf(path, room, "output/%s/dataset/train.h5", WeftCaseName()));
+  PetscFunctionReturn(0);
+}
+
+/* Team, grid, dataset; a replica without samples of its own keeps a batch of one that is not played. */
+static PetscErrorCode CreateData(WeftTrainer t)
+{
+  char            path[PETSC_MAX_PATH_LEN];
+  WeftGridOptions box;
+
+  PetscFunctionBegin;
+  PetscCall(WeftTeamCreate(t->batch, 0, &t->team));
+  PetscCall(WeftTeamGetInfo(t->team, &t->info));
+  PetscCall(WeftTeamShare(t->team, t->batch, &t->first, &t->count));
+  PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGridCreate(t->info.space, &box, &t->grid));
+  PetscCall(WeftSpaceCreateVelocity(t->grid, PetscMax(t->count, 1), &t->velocity));
+  PetscCall(WeftTrainerDatasetPath(path, sizeof(path)));
+  PetscCall(WeftBatchesCreate(t->velocity, path, t->unroll, t->batch, t->validation, &t->batches));
+  PetscCall(WeftBatchesScales(t->batches, &t->scales));
+  PetscCall(PetscMalloc1(t->batch, &t->window));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateRollout(WeftTrainer t)
+{
+  WeftRolloutOptions options = {0};
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutOptionsFromKeys(&options));
+  PetscCall(WeftHybridCreate(t->grid, PetscMax(t->count, 1), &t->scales, options.reach == WEFT_REACH_NO_SOLVER_GRADIENT ? PETSC_FALSE : PETSC_TRUE, &t->hybrid));
+  WeftCheck(WeftModelStates(t->hybrid.model) == 1, PETSC_COMM_WORLD, "model_steps: training compares velocities; leave smoke out of the steps");
+  PetscCall(WeftOpCreateSquaredError(t->velocity, &options.loss));
+  options.step   = WeftModelStep(t->hybrid.model);
+  options.states = 1;
+  options.length = t->unroll;
+  PetscCall(WeftRolloutCreate(&options, &t->rollout));
+  PetscCall(WeftOpDestroy(&options.loss));
+  t->inputs = WeftOpInputs(options.step);
+  for (PetscInt i = 0; i < t->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(options.step, i), &t->input[i]));
+  PetscCall(WeftModelInitial(t->hybrid.model, t->input));
+  t->weights_at = WeftModelInput(t->hybrid.model, "weights");
+  t->parameters = WeftSpaceGetInfo(WeftNetParameterSpace(t->hybrid.net))->count;
+  PetscCall(WeftStateCreate(WeftNetParameterSpace(t->hybrid.net), &t->gradient));
+  PetscCall(PetscMalloc1(t->unroll, &t->target));
+  for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
+  PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, t->parameters + 1, &t->reduced));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer)
+{
+  WeftTrainer t;
+  PetscInt    seed;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&t));
+  PetscCall(ReadKeys(t));
+  PetscCall(CreateData(t));
+  PetscCall(CreateRollout(t));
+  PetscCall(WeftGetInt("seed", &seed));
+  PetscCall(WeftNetInitialise(t->hybrid.net, seed, t->input[t->weights_at]));
+  *trainer = t;
+  PetscFunctionReturn(0);
+}
+
+/* Frames and numbers of this replica's share of the windows. */
+static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
+{
+  const WeftDataInfo *info = WeftBatchesInfo(t->batches);
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < t->count; s++) {
+    const WeftWindow w = windows[t->first + s];
+    PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame, t->input[0], s));
+    for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], s));
+    PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, s, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Loss of windows that are loaded: this replica's samples, this rank's part. */
+static PetscErrorCode PartOfLoss(WeftTrainer t, PetscReal *loss)
+{
+  PetscFunctionBegin;
+  *loss = 0.0;
+  if (!t->count) PetscFunctionReturn(0);
+  PetscCall(WeftRolloutForward(t->rollout, t->input, t->target, t->losses, NULL));
+  for (PetscInt s = 0; s < t->count; s++) *loss += t->losses[s];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[])
+{
+  const double begin = MPI_Wtime();
+  WeftState    bar[WEFT_OP_MAX] = {NULL};
+  PetscReal    part;
+  double       loaded, played;
+
+  PetscFunctionBegin;
+  PetscCall(WeftBatchesDraw(t->batches, k, t->window));
+  PetscCall(LoadWindows(t, t->window));
+  loaded = MPI_Wtime();
+  PetscCall(WeftStateZero(t->gradient));
+  bar[t->weights_at] = t->gradient;
+  if (initial_bar) bar[0] = initial_bar[0];
+  PetscCall(PartOfLoss(t, &part));
+  if (t->count) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
+  played = MPI_Wtime();
+  PetscCall(PetscArraycpy(t->reduced, (const double *)WeftStateData(t->gradient), t->parameters));
+  t->reduced[t->parameters] = part;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t->reduced, (PetscMPIInt)(t->parameters + 1), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  PetscCall(PetscArraycpy(gradient, t->reduced, t->parameters));
+  *loss = t->reduced[t->parameters];
+  t->seconds[WEFT_TIME_DATA] += loaded - begin;
+  t->seconds[WEFT_TIME_PLAY] += played - loaded;
+  t->seconds[WEFT_TIME_REDUCE] += MPI_Wtime() - played;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
+{
+  PetscInt  first = 0, count, all = 0;
+  PetscReal total = 0.0;
+
+  PetscFunctionBegin;
+  *loss = 0.0;
+  PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
+  while (count == t->batch) { /* whole batches */
+    PetscReal part;
+    PetscCall(LoadWindows(t, t->window));
+    PetscCall(PartOfLoss(t, &part));
+    total += part;
+    all += count;
+    first += count;
+    PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  if (all) *loss = total * (PetscReal)t->batch / (PetscReal)all; /* of an update */
+  PetscFunctionReturn(0);
+}
+
+double *WeftTrainerWeights(WeftTrainer t) { return (double *)WeftStateDataWrite(t->input[t->weights_at]); }
+
+PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
+{
+  WeftTrainer t = *trainer;
+
+  PetscFunctionBegin;
+  *trainer = NULL;
+  if (!t) PetscFunctionReturn(0);
+  for (PetscInt i = 0; i < t->inputs; i++) PetscCall(WeftStateDestroy(&t->input[i]));
+  for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateDestroy(&t->target[n]));
+  PetscCall(PetscFree(t->target));
+  PetscCall(PetscFree(t->window));
+  PetscCall(PetscFree2(t->losses, t->reduced));
+  PetscCall(WeftStateDestroy(&t->gradient));
+  PetscCall(WeftRolloutDestroy(&t->rollout));
+  PetscCall(WeftHybridDestroy(&t->hybrid));
+  PetscCall(WeftBatchesDestroy(&t->batches));
+  PetscCall(WeftSpaceDestroy(&t->velocity));
+  PetscCall(WeftGridDestroy(&t->grid));
+  PetscCall(WeftTeamDestroy(&t->team));
+  PetscCall(PetscFree(t));
+  PetscFunctionReturn(0);
+}
