@@ -111,6 +111,21 @@ static void UnpackAll(WeftGrid grid, PetscInt n, PetscInt states, const WeftStat
   }
 }
 
+/* The event "halo" of -log_view. */
+static PetscErrorCode HaloEvent(PetscLogEvent *event)
+{
+  static PetscLogEvent halo = -1;
+
+  PetscFunctionBegin;
+  if (halo < 0) {
+    PetscClassId class_id;
+    PetscCall(PetscClassIdRegister("WeftGrid", &class_id));
+    PetscCall(PetscLogEventRegister("halo", class_id, &halo));
+  }
+  *event = halo;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
 {
   MPI_Request requests[52];
@@ -139,8 +154,9 @@ static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState s
 
 PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
 {
-  PetscBool filled = PETSC_TRUE;
-  WeftGrid  grid;
+  PetscBool     filled = PETSC_TRUE;
+  PetscLogEvent event;
+  WeftGrid      grid;
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < n; s++)
@@ -152,6 +168,8 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
     PetscCheck(info->grid == grid, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "states of several grids in one exchange");
     PetscCheck(width <= (info->kind == WEFT_PLANES ? grid->layout.halo[0] : info->width), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " ghost layers asked for, more than there are", width);
   }
+  PetscCall(HaloEvent(&event));
+  PetscCall(PetscLogEventBegin(event, 0, 0, 0, 0));
   PetscCall(Exchange(grid, n, states, width));
   for (PetscInt s = 0; s < n; s++) {
     for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
@@ -161,6 +179,7 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
     states[s]->ghost_width = width;
     states[s]->ghost       = ghost;
   }
+  PetscCall(PetscLogEventEnd(event, 0, 0, 0, 0));
   PetscFunctionReturn(0);
 }
 
