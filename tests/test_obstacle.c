@@ -74,7 +74,7 @@ static PetscErrorCode One(PetscInt dim, WeftSide x, const char *shape, const cha
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Fault(const char *shape)
+static PetscErrorCode Fault(const char *shape, const char *message)
 {
   WeftGridOptions box;
   WeftState       open, faces;
@@ -88,14 +88,14 @@ static PetscErrorCode Fault(const char *shape)
   for (PetscInt a = 0; a < 2; a++) box.side[a][0] = box.side[a][1] = WEFT_SIDE_NOSLIP;
   PetscCall(TestSetKey("obstacle_shapes", shape));
   PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
-  PetscCheck(WeftObstacleFromKeys(grid, &open, &faces) == WEFT_ERR_USER, PETSC_COMM_SELF, PETSC_ERR_PLIB, "'%s' was taken for a shape", shape);
+  TestFails(WeftObstacleFromKeys(grid, &open, &faces), message);
   PetscCall(WeftGridDestroy(&grid));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode Test(void)
 {
-  static const char *const faults[] = {"circle 5 5", "circle 5 5 0", "circle 5 5 two", "box 5 5 1 1", "disc 5 5 1", "sphere 5 5 5 1", "circle 50 50 1", "box -1 -1 11 11"};
+  static const char *const faults[][2] = {{"circle 5 5", "circle needs 3"}, {"circle 5 5 0", "the radius must be positive"}, {"circle 5 5 two", "is no number"}, {"box 5 5 1 1", "give the lower corner first"}, {"disc 5 5 1", "'disc' is no shape"}, {"sphere 5 5 5 1", "needs a grid of 3 dimensions"}, {"circle 50 50 1", "no cell has its centre inside"}, {"box -1 -1 11 11", "fill the whole box"}};
 
   PetscFunctionBegin;
   PetscCall(One(2, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "soft", Circle));
@@ -106,7 +106,7 @@ static PetscErrorCode Test(void)
   PetscCall(One(3, WEFT_SIDE_OPEN, "sphere 4 4 4 2.5", "soft", Sphere));
   PetscCall(One(2, WEFT_SIDE_SLIP, "box 2 3 4.5 6", "soft", Box));
   PetscCall(One(2, WEFT_SIDE_PERIODIC, "circle 0 5 2", "soft", Wrapped));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(faults); i++) PetscCall(Fault(faults[i]));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(faults); i++) PetscCall(Fault(faults[i][0], faults[i][1]));
   PetscFunctionReturn(0);
 }
 WEFT_TEST_MAIN(Test)

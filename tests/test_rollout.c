@@ -17,6 +17,8 @@ static PetscErrorCode CountedMalloc(size_t bytes, PetscBool clear, int line, con
   (void)line;
   (void)function;
   (void)file;
+  *memory = NULL; /* of nothing, as PETSc's own: it asks for no free */
+  if (!bytes) return 0;
   allocations++;
   *memory = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
   if (clear && *memory) memset(*memory, 0, bytes);
@@ -489,7 +491,9 @@ static PetscErrorCode TestMemory(Problem *p)
   PetscFunctionBegin;
   PetscCall(WeftRolloutCreate(&options, &rollout));
   PetscCall(WeftRolloutMemory(rollout, &predicted, &measured));
+#if !defined(__SANITIZE_ADDRESS__) /* its allocator does not tell the C library what it gave */
   TestCheck(measured >= predicted && measured <= predicted + predicted / 5 + 16384, "the tape takes %zu bytes, predicted %zu", measured, predicted);
+#endif
   PetscCall(Pair(p, bar));
   PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
   before = allocations;
@@ -499,7 +503,7 @@ static PetscErrorCode TestMemory(Problem *p)
   PetscCall(WeftRolloutDestroy(&rollout));
   PetscCall(PairDestroy(bar));
   options.memory = predicted / 2;
-  TestCheck(WeftRolloutCreate(&options, &rollout) == WEFT_ERR_USER, "a tape beyond its budget was made");
+  TestFails(WeftRolloutCreate(&options, &rollout), "more than the");
   PetscFunctionReturn(0);
 }
 
