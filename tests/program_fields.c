@@ -85,7 +85,7 @@ static PetscErrorCode Data(WeftSpace space, WeftState state, const char *path, P
 
   PetscFunctionBegin;
   PetscCall(TestSetKey("dataset_precision", "double"));
-  if (read) PetscCall(WeftDataOpen(space, path, &info, &file));
+  if (read) PetscCall(WeftDataOpen(PETSC_COMM_WORLD, space, path, &info, &file));
   else PetscCall(WeftDataCreate(PETSC_COMM_WORLD, space, path, &info, &file));
   for (PetscInt n = 0; n < frames; n++) {
     if (read) PetscCall(WeftDataRead(file, 0, n, state, 0));
@@ -125,7 +125,7 @@ static PetscErrorCode Run(void)
   if (!strcmp(action, "read")) {
     for (PetscInt n = 0; n < frames; n++) {
       for (PetscInt s = 0; s < 2; s++) {
-        PetscCall(WeftFieldsRead(h5, n, state[s], 0));
+        PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, h5, n, state[s], 0));
         PetscCall(Visit(state[s], 0.5 * (PetscReal)n, PETSC_TRUE));
       }
     }

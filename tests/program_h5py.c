@@ -8,7 +8,7 @@ static PetscErrorCode ReadStart(WeftState state)
   PetscInt          lo[3], hi[3];
 
   PetscFunctionBegin;
-  PetscCall(WeftFieldsRead("start.h5", -1, state, 0));
+  PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, "start.h5", -1, state, 0));
   WeftLayoutOwned(l, WEFT_FACE_X, lo, hi);
   for (PetscInt j = lo[1]; j < hi[1]; j++)
     for (PetscInt i = lo[0]; i < hi[0]; i++) PetscCall(TestClose(WeftStatePlane(state, 0, 0)[WeftLayoutIndex(l, i, j, 0)], 0.1 * sin(2.0 * PETSC_PI * (double)i / 32.0), 1e-15, "x velocity of start.h5"));
@@ -25,7 +25,7 @@ static PetscErrorCode ReadMine(WeftSpace space, WeftState state)
   PetscReal    number[8], norm;
 
   PetscFunctionBegin;
-  PetscCall(WeftDataOpen(space, "mine.h5", &info, &file));
+  PetscCall(WeftDataOpen(PETSC_COMM_WORLD, space, "mine.h5", &info, &file));
   TestCheck(info.simulations == 3 && info.frames == 100 && info.numbers == 2 && info.frame_time == 1.0, "mine.h5 has %d simulations of %d frames", (int)info.simulations, (int)info.frames);
   PetscCall(WeftDataReadNumbers(file, 2, number));
   TestCheck(!strcmp(info.number[0], "reynolds") && number[0] == 400.0 && number[1] == 0.05, "numbers of mine.h5");

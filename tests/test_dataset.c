@@ -115,7 +115,7 @@ static PetscErrorCode Read(PetscInt replicas, PetscInt dim, const char *path, Us
   PetscCallMPI(MPI_Comm_split(PETSC_COMM_WORLD, PetscGlobalRank / size, PetscGlobalRank, &space_comm));
   PetscCall(MakeSpace(space_comm, dim, 12, WEFT_SIDE_NOSLIP, &grid, &space));
   PetscCall(WeftStateCreate(space, &state));
-  PetscCall(WeftDataOpen(space, path, &info, &file));
+  PetscCall(WeftDataOpen(PETSC_COMM_WORLD, space, path, &info, &file));
   TestCheck(info.simulations == SIMULATIONS && info.frames == FRAMES && info.numbers == 2, "%d simulations, %d frames, %d numbers", (int)info.simulations, (int)info.frames, (int)info.numbers);
   TestCheck(!strcmp(info.number[0], "angle") && !strcmp(info.number[1], "viscosity"), "the numbers are %s, %s", info.number[0], info.number[1]);
   TestCheck(info.first_time == 0.5 && info.frame_time == 0.25, "times %g, %g", info.first_time, info.frame_time);
@@ -201,23 +201,23 @@ static PetscErrorCode Refuse(const char *good)
   PetscCall(MakeSpace(PETSC_COMM_WORLD, 2, 16, WEFT_SIDE_NOSLIP, &grid[1], &space[1]));
   PetscCall(MakeSpace(PETSC_COMM_WORLD, 2, 12, WEFT_SIDE_PERIODIC, &grid[2], &space[2]));
   PetscCall(WeftStateCreate(space[0], &state));
-  TestFails(WeftDataOpen(space[1], good, &info, &file), "it has 12 x 16 cells on [0, 3] x [0, 3], this case 16 x 20 cells");
-  TestFails(WeftDataOpen(space[2], good, &info, &file), "velocity_x has 16 x 11 values, this grid and its sides need 16 x 12");
-  TestFails(WeftDataOpen(space[0], "no_such_file.h5", &info, &file), "cannot open no_such_file.h5");
+  TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[1], good, &info, &file), "it has 12 x 16 cells on [0, 3] x [0, 3], this case 16 x 20 cells");
+  TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[2], good, &info, &file), "velocity_x has 16 x 11 values, this grid and its sides need 16 x 12");
+  TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[0], "no_such_file.h5", &info, &file), "cannot open no_such_file.h5");
   {
     const char *const  names[] = {"heat"};
     const WeftLocation cell[]  = {WEFT_CELL};
     PetscCall(WeftSpaceCreatePlanes(grid[0], 1, 1, names, cell, &other));
-    TestFails(WeftDataOpen(other, good, &info, &file), "no field heat; its /t0_fields has marker, velocity_x, velocity_y");
+    TestFails(WeftDataOpen(PETSC_COMM_WORLD, other, good, &info, &file), "no field heat; its /t0_fields has marker, velocity_x, velocity_y");
     PetscCall(WeftSpaceDestroy(&other));
   }
   PetscCall(WeftSeriesCreate(grid[0], bad, &series));
   PetscCall(WeftSeriesWrite(series, 0.0, 1, &state, 0));
   PetscCall(WeftSeriesDestroy(&series));
-  TestFails(WeftDataOpen(space[0], bad, &info, &file), "holds fields");
-  TestFails(WeftFieldsRead(good, 0, state, 0), "holds dataset");
+  TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[0], bad, &info, &file), "holds fields");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, good, 0, state, 0), "holds dataset");
   PetscCall(TestDamage(good, bad, -1, 0, TestSize(good) / 2));
-  TestFails(WeftDataOpen(space[0], bad, &info, &file), "truncated");
+  TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[0], bad, &info, &file), "truncated");
   { /* one frame only, then a value that is not finite on one rank alone */
     const WeftDataInfo two = {1, 2, 0, {""}, 0.0, 1.0};
     PetscCall(WeftDataCreate(PETSC_COMM_WORLD, space[0], TestPath("dataset_unfinished", ".h5"), &two, &file));
@@ -229,13 +229,52 @@ static PetscErrorCode Refuse(const char *good)
     TestFails(WeftDataWrite(file, 0, 0, state, 0), "field marker of simulation 0, frame 0, has a value that is not finite");
     TestFails(WeftDataDestroy(&file), "stays unfinished: frame 0 of simulation 0 was not written");
     TestCheck(PetscGlobalRank || (TestExists(TestPath("dataset_unfinished", ".part.h5")) && !TestExists(TestPath("dataset_unfinished", ".h5"))), "an unfinished dataset got its final name");
-    TestFails(WeftDataOpen(space[0], TestPath("dataset_unfinished", ".h5"), &info, &file), "is one that its run did not finish");
+    TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[0], TestPath("dataset_unfinished", ".h5"), &info, &file), "is one that its run did not finish");
   }
   PetscCall(WeftStateDestroy(&state));
   for (PetscInt i = 0; i < 3; i++) {
     PetscCall(WeftSpaceDestroy(&space[i]));
     PetscCall(WeftGridDestroy(&grid[i]));
   }
+  PetscFunctionReturn(0);
+}
+
+/* A fault that one replica alone meets (its simulation has a changed bit) is told once and stops all. */
+static PetscErrorCode OneReplica(const char *good)
+{
+  const PetscInt replica = PetscGlobalRank % 2;
+  char           bad[256], message[4096];
+  PetscInt       refused = 0;
+  MPI_Comm       space_comm;
+  WeftGrid       grid;
+  WeftSpace      space;
+  WeftState      state;
+
+  PetscFunctionBegin;
+  snprintf(bad, sizeof(bad), "%s", TestPath("dataset_bad", ".h5"));
+  PetscCallMPI(MPI_Comm_split(PETSC_COMM_WORLD, (int)replica, PetscGlobalRank, &space_comm));
+  PetscCall(MakeSpace(space_comm, 2, 12, WEFT_SIDE_NOSLIP, &grid, &space));
+  PetscCall(WeftStateCreate(space, &state));
+  for (long n = 1; n < 30; n++) {
+    WeftDataFile   file;
+    WeftDataInfo   info;
+    PetscErrorCode ierr;
+    PetscCall(TestDamage(good, bad, TestSize(good) * n / 30, 3, -1));
+    PetscCall(TestCaptureBegin());
+    ierr = WeftDataOpen(PETSC_COMM_WORLD, space, bad, &info, &file);
+    if (!ierr) {
+      for (PetscInt frame = 0; !ierr && frame < FRAMES; frame++) ierr = WeftDataRead(file, replica, frame, state, 0);
+      PetscCall(WeftDataDestroy(&file));
+    }
+    PetscCall(TestCaptureEnd(message, (int)sizeof(message)));
+    TestCheck(!ierr || (ierr == WEFT_ERR_USER && strstr(message, bad) && !strstr(strstr(message, "weft: error") + 1, "weft: error")), "code %d, message %s", (int)ierr, message);
+    refused += ierr ? 1 : 0;
+  }
+  TestCheck(refused > 3, "%d of 29 files with a changed bit were refused", (int)refused);
+  PetscCall(WeftStateDestroy(&state));
+  PetscCall(WeftSpaceDestroy(&space));
+  PetscCall(WeftGridDestroy(&grid));
+  PetscCallMPI(MPI_Comm_free(&space_comm));
   PetscFunctionReturn(0);
 }
 
@@ -256,6 +295,7 @@ static PetscErrorCode Test(void)
   PetscCall(Write(PetscGlobalSize, 2, path));
   PetscCall(Read(1, 2, path, SameSingle));
   if (PetscGlobalRank == 0) PetscCall(CheckWell(path));
+  PetscCall(OneReplica(path));
   PetscCall(Refuse(path));
   PetscFunctionReturn(0);
 }

@@ -79,7 +79,7 @@ static PetscErrorCode CheckCellMeans(WeftGrid grid, const char *path, PetscInt f
   PetscFunctionBegin;
   PetscCall(WeftSpaceCreatePlanes(grid, 1, 1, names, locations, &space));
   PetscCall(WeftStateCreate(space, &state));
-  PetscCall(WeftFieldsRead(path, frame, state, 0));
+  PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, path, frame, state, 0));
   WeftLayoutOwned(l, WEFT_CELL, lo, hi);
   WeftLayoutUnknowns(l, (WeftLocation)axis, unknown_lo, unknown_hi);
   for (PetscInt k = lo[2]; k < hi[2]; k++) {
@@ -131,7 +131,7 @@ static PetscErrorCode RoundTrip(PetscInt dim)
   TestCheck(TestRank() || (!TestExists(TestPath("series_fields", ".part.h5")) && !TestExists(TestPath("series_fields", ".part.xmf"))), "the unfinished files are still there");
   for (PetscInt frame = -1; frame < 3; frame++) {
     for (PetscInt s = 0; s < 3; s++) {
-      PetscCall(WeftFieldsRead(TestPath("series_fields", ".h5"), frame, back[s], -1));
+      PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, TestPath("series_fields", ".h5"), frame, back[s], -1));
       for (PetscInt sample = 0; sample < 2; sample++) PetscCall(Same(back[s], sample, 10 * s, frame < 0 ? 2 : frame));
     }
   }
@@ -173,10 +173,10 @@ static PetscErrorCode Resume(void)
   }
   for (PetscInt n = 0; n < 6; n++) {
     const PetscInt expected[] = {0, 1, 3, 6, 7, 8};
-    PetscCall(WeftFieldsRead(h5, n, state, 0));
+    PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, h5, n, state, 0));
     PetscCall(Same(state, 0, 0, expected[n]));
   }
-  TestFails(WeftFieldsRead(h5, 6, state, 0), "no frame 6; the last one is 5");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, h5, 6, state, 0), "no frame 6; the last one is 5");
   PetscCall(WeftStateDestroy(&state));
   PetscCall(WeftSpaceDestroy(&space));
   PetscCall(WeftGridDestroy(&grid));
@@ -214,28 +214,28 @@ static PetscErrorCode Refuse(void)
   } else WeftStatePlaneWrite(state, 0, 0);
   PetscCall(WeftSeriesWrite(series, 1.0, 1, &state, 0));
   PetscCall(WeftSeriesDestroy(&series));
-  TestFails(WeftFieldsRead(h5, -1, state, 0), "not finite, at (2, 1, 0)");
-  PetscCall(WeftFieldsRead(h5, 0, state, 0));
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, h5, -1, state, 0), "not finite, at (2, 1, 0)");
+  PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, h5, 0, state, 0));
   PetscCall(Same(state, 0, 0, 0));
-  TestFails(WeftFieldsRead("no_such_file.h5", 0, state, 0), "cannot open no_such_file.h5");
-  TestFails(WeftFieldsRead(".", 0, state, 0), "is a folder");
-  TestFails(WeftFieldsRead(h5, 0, pressure_state, 0), "no field pressure; it has cell, time, velocity_x, velocity_y");
-  TestFails(WeftFieldsRead(h5, 0, other_state, 0), "it has 16 x 18 cells on [-1, 2] x [-2, 2], this case 18 x 20 cells");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, "no_such_file.h5", 0, state, 0), "cannot open no_such_file.h5");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, ".", 0, state, 0), "is a folder");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, h5, 0, pressure_state, 0), "no field pressure; it has cell, time, velocity_x, velocity_y");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, h5, 0, other_state, 0), "it has 16 x 18 cells on [-1, 2] x [-2, 2], this case 18 x 20 cells");
   TestFails(WeftSeriesCreate(grid, "no_such_folder/series", &series), "cannot create no_such_folder/series.part.h5");
   PetscCall(WeftArraysCreate(&arrays));
   PetscCall(WeftArraysWrite(arrays, bad));
   PetscCall(WeftArraysDestroy(&arrays));
-  TestFails(WeftFieldsRead(bad, 0, state, 0), "holds arrays");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, bad, 0, state, 0), "holds arrays");
   PetscCall(TestDamage(h5, bad, -1, 0, TestSize(h5) - 1));
-  TestFails(WeftFieldsRead(bad, 0, state, 0), "truncated");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, bad, 0, state, 0), "truncated");
   PetscCall(TestDamage(h5, bad, -1, 0, 3));
-  TestFails(WeftFieldsRead(bad, 0, state, 0), "is not an HDF5 file");
+  TestFails(WeftFieldsRead(PETSC_COMM_WORLD, bad, 0, state, 0), "is not an HDF5 file");
   for (long byte = 5; byte < TestSize(h5); byte += 1 + TestSize(h5) / 97) { /* a changed bit: refused, or read right */
     char           message[4096];
     PetscErrorCode ierr;
     PetscCall(TestDamage(h5, bad, byte, (int)(byte % 8), -1));
     PetscCall(TestCaptureBegin());
-    ierr = WeftFieldsRead(bad, 0, state, 0);
+    ierr = WeftFieldsRead(PETSC_COMM_WORLD, bad, 0, state, 0);
     PetscCall(TestCaptureEnd(message, (int)sizeof(message)));
     if (!ierr) PetscCall(Same(state, 0, 0, 0));
     else TestCheck(ierr == WEFT_ERR_USER && strstr(message, bad), "byte %ld: code %d, message %s", byte, (int)ierr, message);

@@ -23,9 +23,10 @@ PetscErrorCode WeftSeriesResume(WeftGrid grid, const char *path, PetscReal time,
 /* Appends a frame: fields of all states, of one sample; the same states at every frame. Collective on the grid. */
 PetscErrorCode WeftSeriesWrite(WeftSeries series, PetscReal time, PetscInt states, const WeftState state[], PetscInt sample);
 PetscErrorCode WeftSeriesDestroy(WeftSeries *series); /* completes and renames */
-/* Reads frame (-1: the last) of every field of the state, by name, into a sample (-1: all samples). Fields need the unknowns
-   of the grid; ranks may differ from those that wrote. */
-PetscErrorCode WeftFieldsRead(const char *path, PetscInt frame, WeftState state, PetscInt sample);
+/* Reads frame (-1: the last) of every field of the state, by name, into a sample (-1: all samples), from a file with its
+   extension. Fields need the unknowns of the grid; ranks may differ from those that wrote. Collective on world: the replicas
+   that call together, so that a fault of one is told once and stops all (the communicator of the grid when it is alone). */
+PetscErrorCode WeftFieldsRead(MPI_Comm world, const char *path, PetscInt frame, WeftState state, PetscInt sample);
 
 /* ---- dataset: many simulations, for training -------------------------------------------------------------------- */
 
@@ -47,8 +48,8 @@ PetscErrorCode WeftDataWrite(WeftDataFile file, PetscInt simulation, PetscInt fr
 /* Not collective: some rank gives the numbers of each simulation before the end. */
 PetscErrorCode WeftDataWriteNumbers(WeftDataFile file, PetscInt simulation, const PetscReal numbers[]);
 /* Opens for reading into states of `fields` (grid of the reader: other rank counts are fine; another box is an error).
-   Collective on the grid, as are the reads. */
-PetscErrorCode WeftDataOpen(WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *file);
+   Collective on world, as is every read: replicas read side by side, each what it wants, equally often. */
+PetscErrorCode WeftDataOpen(MPI_Comm world, WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *file);
 PetscErrorCode WeftDataRead(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
 PetscErrorCode WeftDataReadNumbers(WeftDataFile file, PetscInt simulation, PetscReal numbers[]);
 /* A written file is completed and renamed; fails, and leaves the .part file, when a frame is missing. */
@@ -83,8 +84,9 @@ typedef struct {
   double        lower, upper; /* equal: range of the values */
   PetscBool     diverging;    /* blue-white-red around 0, else a sequential map */
 } WeftPanel;
+/* Collective on the world. */
 PetscErrorCode WeftPictureWrite(const char *path, PetscInt panels, const WeftPanel panel[], PetscInt per_row, PetscInt pixels_per_cell);
-/* Lines over x: for loss curves and errors over steps; y on a log axis if asked. */
+/* Lines over x: for loss curves and errors over steps; y on a log axis if asked. Collective on the world. */
 typedef struct {
   const char   *label;
   PetscInt      n;

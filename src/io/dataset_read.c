@@ -93,7 +93,7 @@ static PetscErrorCode ReadNumbers(WeftDataFile d)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftDataOpen(WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *data)
+PetscErrorCode WeftDataOpen(MPI_Comm world, WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *data)
 {
   const WeftSpaceInfo *space = WeftSpaceGetInfo(fields);
   WeftDataFile         d;
@@ -106,7 +106,7 @@ PetscErrorCode WeftDataOpen(WeftSpace fields, const char *path, WeftDataInfo *in
   d = *data;
   PetscCall(WeftSpaceReference(fields));
   d->space = fields;
-  ierr     = WeftFileOpen(space->comm, path, "dataset", &d->file);
+  ierr     = WeftFileOpen(space->comm, world, path, "dataset", &d->file);
   if (!ierr) {
     WeftFileCheckGrid(&d->file, WeftGridLayout(space->grid));
     ierr = WeftFileAgree(&d->file);

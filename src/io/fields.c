@@ -95,7 +95,7 @@ static PetscErrorCode ReadField(WeftFile *file, WeftState state, PetscInt f, Pet
   return ierr;
 }
 
-PetscErrorCode WeftFieldsRead(const char *path, PetscInt frame, WeftState state, PetscInt sample)
+PetscErrorCode WeftFieldsRead(MPI_Comm world, const char *path, PetscInt frame, WeftState state, PetscInt sample)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
   WeftFile             file;
@@ -103,7 +103,7 @@ PetscErrorCode WeftFieldsRead(const char *path, PetscInt frame, WeftState state,
 
   PetscFunctionBegin;
   PetscCheck(info->kind == WEFT_PLANES, info->comm, PETSC_ERR_ARG_WRONG, "fields are read into planes");
-  PetscCall(WeftFileOpen(info->comm, path, "fields", &file));
+  PetscCall(WeftFileOpen(info->comm, world, path, "fields", &file));
   WeftFileCheckGrid(&file, WeftGridLayout(info->grid));
   ierr = WeftFileAgree(&file);
   for (PetscInt f = 0; !ierr && f < info->fields; f++) ierr = ReadField(&file, state, f, frame, sample);

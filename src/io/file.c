@@ -210,7 +210,7 @@ PetscErrorCode WeftFileAgree(WeftFile *file)
   PetscErrorCode ierr;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, file->comm, &request));
+  PetscCallMPI(MPI_Iallreduce(&mine, &any, 1, MPI_INT, MPI_MAX, file->all, &request));
   if (!mine) PetscCallMPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
   else {
     while (!done) {
@@ -220,10 +220,10 @@ PetscErrorCode WeftFileAgree(WeftFile *file)
     }
   }
   if (!any) PetscFunctionReturn(0);
-  ierr           = WeftAgree(file->comm, mine ? PETSC_TRUE : PETSC_FALSE, "%s", file->fault);
+  ierr           = WeftAgree(file->all, mine ? PETSC_TRUE : PETSC_FALSE, "%s", file->fault);
   file->fault[0] = 0;
   if (file->part[0] && file->id >= 0) {
-    PetscCallMPI(MPI_Barrier(file->comm)); /* until the message is out */
+    PetscCallMPI(MPI_Barrier(file->all)); /* until the message is out */
     Abort(file, PETSC_FALSE);
   }
   return ierr;
@@ -231,15 +231,16 @@ PetscErrorCode WeftFileAgree(WeftFile *file)
 
 /* ---- create, open, close ----------------------------------------------------------------------------------------- */
 
-static PetscErrorCode Clear(MPI_Comm comm, const char *path, WeftFile *file)
+static PetscErrorCode Clear(MPI_Comm comm, MPI_Comm all, const char *path, WeftFile *file)
 {
   PetscFunctionBegin;
   PetscCall(PetscMemzero(file, sizeof(*file)));
   file->comm     = comm;
+  file->all      = all;
   file->id       = -1;
   file->transfer = -1;
   file->stream   = MPI_FILE_NULL;
-  WeftCheck(path[0] && strlen(path) + 16 < sizeof(file->path), comm, "'%s' cannot be the name of a file", path);
+  WeftCheck(path[0] && strlen(path) + 16 < sizeof(file->path), all, "'%s' cannot be the name of a file", path);
   PetscCall(PetscStrncpy(file->path, path, sizeof(file->path)));
   PetscFunctionReturn(0);
 }
@@ -255,7 +256,7 @@ PetscErrorCode WeftFileCreate(MPI_Comm comm, const char *path, const char *kind,
   hid_t access;
 
   PetscFunctionBegin;
-  PetscCall(Clear(comm, path, file));
+  PetscCall(Clear(comm, comm, path, file));
   PetscCall(WeftPartName(path, file->part, sizeof(file->part)));
   access   = WeftFileAccess(comm);
   file->id = H5Fcreate(file->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
@@ -321,12 +322,12 @@ static PetscErrorCode Open(WeftFile *file, const char *path, unsigned flags, con
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftFileOpen(MPI_Comm comm, const char *path, const char *kind, WeftFile *file)
+PetscErrorCode WeftFileOpen(MPI_Comm comm, MPI_Comm all, const char *path, const char *kind, WeftFile *file)
 {
   PetscErrorCode ierr;
 
   PetscFunctionBegin;
-  PetscCall(Clear(comm, path, file));
+  PetscCall(Clear(comm, all, path, file));
   /* raw data are read independently: a chunk with a wrong checksum then fails on its ranks alone, and nobody waits */
   ierr = Open(file, path, H5F_ACC_RDONLY, kind);
   if (!ierr) ierr = WeftFileAgree(file);
@@ -341,7 +342,7 @@ PetscErrorCode WeftFileReopen(MPI_Comm comm, const char *path, const char *kind,
   PetscErrorCode ierr;
 
   PetscFunctionBegin;
-  PetscCall(Clear(comm, path, file));
+  PetscCall(Clear(comm, comm, path, file));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(WeftPartName(path, file->part, sizeof(file->part)));
   if (rank == 0) {

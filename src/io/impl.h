@@ -20,7 +20,8 @@ void WeftPublish(const char *part, const char *path, char fault[], size_t room);
    agreement at the end of the phase; whoever waits there in vain prints its message and aborts all. When MPI cannot write (a
    full disk), the rank that sees it aborts at once: HDF5 would leave the ranks waiting for each other in different places. */
 typedef struct {
-  MPI_Comm comm;
+  MPI_Comm comm; /* of HDF5 */
+  MPI_Comm all;  /* who agrees on faults: comm, or more (replicas that read the same file side by side) */
   char     path[PETSC_MAX_PATH_LEN];
   char     part[PETSC_MAX_PATH_LEN]; /* its name while it is written; empty: open for reading */
   hid_t    id, transfer;
@@ -28,9 +29,9 @@ typedef struct {
   char     fault[1024];  /* first fault that this rank has met; empty: none */
 } WeftFile;
 
-/* kind: "fields", "dataset" or "arrays", kept in the attribute `weft` of the root. All are collective on comm. */
+/* kind: "fields", "dataset" or "arrays", kept in the attribute `weft` of the root. All are collective on comm, agreements on all. */
 PetscErrorCode WeftFileCreate(MPI_Comm comm, const char *path, const char *kind, WeftFile *file);
-PetscErrorCode WeftFileOpen(MPI_Comm comm, const char *path, const char *kind, WeftFile *file);
+PetscErrorCode WeftFileOpen(MPI_Comm comm, MPI_Comm all, const char *path, const char *kind, WeftFile *file);
 /* Opens an unfinished file (or makes a finished one unfinished again) to go on writing; *found: is there one? */
 PetscErrorCode WeftFileReopen(MPI_Comm comm, const char *path, const char *kind, PetscBool *found, WeftFile *file);
 /* Notes "<what>: <innermost message of HDF5>" if failed; returns failed. Not collective. */

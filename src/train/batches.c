@@ -54,7 +54,7 @@ static PetscErrorCode ReadAll(WeftBatches b, const char *path)
   WeftState            state;
 
   PetscFunctionBegin;
-  PetscCall(WeftDataOpen(b->space, path, &b->info, &file));
+  PetscCall(WeftDataOpen(PETSC_COMM_WORLD, b->space, path, &b->info, &file));
   for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3];
     WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);

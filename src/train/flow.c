@@ -29,7 +29,7 @@ PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[])
   PetscCall(WeftGetString("initial_file", path, sizeof(path)));
   PetscCall(WeftGetInt("initial_frame", &frame));
   if (!path[0]) return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "initial_file is missing; name an HDF5 file with the fields");
-  for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(path, frame, inputs[s], -1));
+  for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, path, frame, inputs[s], -1));
   PetscFunctionReturn(0);
 }
 
