@@ -151,6 +151,7 @@ PetscErrorCode WeftInfo(void)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   PetscCall(Create(&c));
+  PetscCall(WeftCheckUnusedOptions());
   PetscCall(WeftLog("case %s on %d rank%s", WeftCaseName(), size, size > 1 ? "s" : ""));
   PetscCall(PrintGrid(&c));
   PetscCall(PrintStep(&c));

@@ -84,19 +84,43 @@ void WeftRegistryExpected(const WeftKeyRow *row, char text[], size_t room)
   text[used] = 0;
 }
 
+/* What stands before the first '_'; keys of one word are a group of their own. */
+static size_t Prefix(const char *name)
+{
+  const char *end = strchr(name, '_');
+  return end ? (size_t)(end - name) + 1 : 0;
+}
+
+static PetscBool SameGroup(const char *a, const char *b)
+{
+  const size_t n = Prefix(a);
+  return n == Prefix(b) && !strncmp(a, b, n) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode PrintKey(const WeftKeyRow *row)
+{
+  const PetscBool unit = *row->unit && row->kind != WEFT_KIND_ENUM ? PETSC_TRUE : PETSC_FALSE;
+  char            expected[256];
+
+  PetscFunctionBegin;
+  WeftRegistryExpected(row, expected, sizeof(expected));
+  PetscCall(WeftLog("  -%s  %s%s%s%s%s\n      %s", row->name, expected, unit ? ", in units of " : "", unit ? row->unit : "", *row->fallback ? ", default " : "", row->fallback, row->help));
+  PetscFunctionReturn(0);
+}
+
+/* Group by group, in the order in which the groups first appear. */
 PetscErrorCode WeftPrintKeys(void)
 {
   PetscFunctionBegin;
   if (*WeftHelpText) PetscCall(WeftLog("%s", WeftHelpText));
-  PetscCall(WeftLog("Keys: in a case file nested (grid: {cells: [32, 64]}), on the command line with a dash (-grid_cells 32,64), which wins."));
   for (PetscInt i = 0; i < ROWS; i++) {
-    char         expected[256];
-    const size_t prefix = strcspn(rows[i].name, "_");
-    if (i == 0 || strncmp(rows[i - 1].name, rows[i].name, prefix + 1)) PetscCall(WeftLog("%s", ""));
-    WeftRegistryExpected(&rows[i], expected, sizeof(expected));
-    PetscCall(WeftLog("  -%s  %s%s%s%s%s%s%s", rows[i].name, expected, *rows[i].unit && rows[i].kind != WEFT_KIND_ENUM ? ", unit " : "", rows[i].kind != WEFT_KIND_ENUM ? rows[i].unit : "", *rows[i].fallback ? ", default " : "", rows[i].fallback, "\n      ", rows[i].help));
+    PetscInt first = 0;
+    while (!SameGroup(rows[first].name, rows[i].name)) first++;
+    if (first < i) continue;
+    if (i) PetscCall(WeftLog("%s", ""));
+    for (PetscInt k = i; k < ROWS; k++)
+      if (SameGroup(rows[i].name, rows[k].name)) PetscCall(PrintKey(&rows[k]));
   }
-  PetscCall(WeftLog("%s", ""));
-  PetscCall(WeftLog("Solvers of PETSc take their own keys after a prefix: -pressure_ksp_type cg -pressure_pc_type hypre; -log_view and the like work as ever."));
+  PetscCall(WeftLog("\nSolvers of PETSc take their own keys after a prefix: -pressure_ksp_type cg -pressure_pc_type hypre; -log_view and the like work as ever."));
   PetscFunctionReturn(0);
 }
