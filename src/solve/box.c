@@ -7,7 +7,7 @@ typedef struct {
   WeftTransform transform; /* NULL in the block stage and in the tridiagonal one */
   WeftBoxRange  range;     /* cells, or modes, that this rank holds */
   double       *values;    /* [sample][z][y][x] over range */
-  WeftTranspose before;    /* from the stage before; NULL: it holds the same */
+  WeftTranspose before[2]; /* from the stage before, of all cells and of the band; NULL: it holds the same */
 } Stage;
 
 #define TRIDIAGONAL_CHUNK 32 /* lines eliminated together: rows of whole cache lines, all of it in the first-level cache */
@@ -22,6 +22,7 @@ struct _n_WeftBox {
   WeftTridiagonal tridiagonal;
   PetscReal       scale;
   double         *factor;
+  WeftBoxRange    reach[2]; /* all cells, the band */
   double         *line; /* [batch][n]: the singular mode */
   double         *lanes; /* [n][WEFT_LANES] when the tridiagonal axis is x */
 };
@@ -117,14 +118,15 @@ static PetscErrorCode GatherBlocks(WeftGrid grid, MPI_Comm comm, WeftBoxRange **
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode PlanStages(WeftBox box, const PetscInt axes[])
+/* which: transposes of all cells (0, with the arrays), or of the band (1). */
+static PetscErrorCode PlanStages(WeftBox box, int which)
 {
   const WeftLayout *l = WeftGridLayout(box->grid);
   MPI_Comm          comm;
   PetscMPIInt       size, rank;
-  WeftBoxRange     *blocks, *held, *next, all;
+  WeftBoxRange     *blocks, *held, *next;
   Distribution      d;
-  PetscInt          most = 0, room = 0, done = 0;
+  int               done = 0;
 
   PetscFunctionBegin;
   PetscCall(WeftGridGetComm(box->grid, &comm));
@@ -135,27 +137,47 @@ static PetscErrorCode PlanStages(WeftBox box, const PetscInt axes[])
   for (PetscInt a = 0; a < 3; a++) {
     d.count[a]   = 1;
     d.cuts[a][0] = a;
-    all.lo[a]    = 0;
-    all.hi[a]    = l->cells[a];
   }
   PetscCall(PetscArraycpy(held, blocks, size));
   box->stage[0].range = blocks[rank];
   for (PetscInt s = 1; s < box->stages; s++) {
-    const PetscBool moves = MakeWhole(l, &d, axes[s], (int)done, axes[box->stages - 1]);
+    const PetscInt  axis  = box->stage[s].axis;
+    const PetscBool moves = MakeWhole(l, &d, axis, done, box->stage[box->stages - 1].axis);
     for (PetscMPIInt r = 0; r < size; r++) next[r] = RangeOfRank(l, &d, blocks, r);
-    if (moves) PetscCall(WeftTransposeCreate(comm, box->batch, held, next, &all, &box->stage[s].before));
+    if (moves) PetscCall(WeftTransposeCreate(comm, box->batch, held, next, &box->reach[which], &box->stage[s].before[which]));
     PetscCall(PetscArraycpy(held, next, size));
     box->stage[s].range = held[rank];
-    done |= 1 << axes[s];
-  }
-  for (PetscInt s = 0; s < box->stages; s++) most = PetscMax(most, box->batch * WeftBoxCells(&box->stage[s].range));
-  for (PetscInt i = 0; i < 2; i++) PetscCall(PetscCalloc1(most, &box->room[i]));
-  for (PetscInt s = 0; s < box->stages; s++) {
-    if (box->stage[s].before) room = 1 - room;
-    box->stage[s].values = box->room[room];
+    done |= 1 << axis;
   }
   PetscCall(PetscFree2(held, next));
   PetscCall(PetscFree(blocks));
+  PetscFunctionReturn(0);
+}
+
+/* Two arrays in turn: a stage that holds what the one before holds works in its array. */
+static PetscErrorCode MakeRoom(WeftBox box)
+{
+  PetscInt most = 0, room = 0;
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < box->stages; s++) most = PetscMax(most, box->batch * WeftBoxCells(&box->stage[s].range));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(PetscCalloc1(most, &box->room[i]));
+  for (PetscInt s = 0; s < box->stages; s++) {
+    if (box->stage[s].before[0]) room = 1 - room;
+    box->stage[s].values = box->room[room];
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftBoxSetBand(WeftBox box, PetscInt lo, PetscInt hi)
+{
+  const PetscInt axis = WeftBoxTridiagonalAxis(box);
+
+  PetscFunctionBegin;
+  box->reach[1]          = box->reach[0];
+  box->reach[1].lo[axis] = lo;
+  box->reach[1].hi[axis] = hi;
+  PetscCall(PlanStages(box, 1));
   PetscFunctionReturn(0);
 }
 
@@ -235,7 +257,7 @@ static void SolveLines(WeftBox box, double *values)
   }
 }
 
-static void SolveTridiagonal(WeftBox box)
+void WeftBoxTridiagonal(WeftBox box)
 {
   const Stage    *last   = &box->stage[box->stages - 1];
   const PetscInt  n      = box->tridiagonal.n, cells = WeftBoxCells(&last->range);
@@ -260,37 +282,66 @@ static void SolveTridiagonal(WeftBox box)
 
 typedef void (*TransformLines)(WeftTransform transform, WeftLines lines);
 
-/* Lines of y and z stand side by side along x, those of x are taken from WEFT_LANES rows. */
-static void TransformAll(const Stage *stage, PetscInt batch, TransformLines transform)
+/* `count` lines side by side, WEFT_LANES at a time. */
+static void TransformSome(WeftTransform t, TransformLines transform, double *base, PetscInt along, PetscInt across, PetscInt count)
+{
+  for (PetscInt c = 0; c < count; c += WEFT_LANES) transform(t, (WeftLines){base + c * across, along, across, PetscMin(WEFT_LANES, count - c)});
+}
+
+/* Lines of y and z stand side by side along x, those of x are rows. */
+static void TransformStage(const Stage *stage, PetscInt batch, const WeftBoxRange *reach, TransformLines transform)
 {
   const WeftBoxRange *r  = &stage->range;
-  const PetscInt      nx = r->hi[0] - r->lo[0], ny = r->hi[1] - r->lo[1], nz = r->hi[2] - r->lo[2];
+  const PetscInt      nx = r->hi[0] - r->lo[0], ny = r->hi[1] - r->lo[1], cells = WeftBoxCells(r);
+  PetscInt            lo[3], n[3];
 
-  if (!WeftBoxCells(r)) return;
-  if (stage->axis == 0) {
-    for (PetscInt row = 0; row < batch * nz * ny; row += WEFT_LANES) transform(stage->transform, (WeftLines){stage->values + row * nx, 1, nx, PetscMin(WEFT_LANES, batch * nz * ny - row)});
-  } else {
-    const PetscInt planes = stage->axis == 1 ? batch * nz : batch, lines = stage->axis == 1 ? nx : nx * ny;
-    const PetscInt n = stage->axis == 1 ? ny : nz;
-    for (PetscInt p = 0; p < planes; p++)
-      for (PetscInt c = 0; c < lines; c += WEFT_LANES) transform(stage->transform, (WeftLines){stage->values + p * n * lines + c, lines, 1, PetscMin(WEFT_LANES, lines - c)});
+  for (PetscInt a = 0; a < 3; a++) { /* the part within reach */
+    lo[a] = PetscMax(reach->lo[a], r->lo[a]) - r->lo[a];
+    n[a]  = PetscMin(reach->hi[a], r->hi[a]) - r->lo[a] - lo[a];
+    if (n[a] <= 0) return;
   }
+  for (PetscInt s = 0; s < batch; s++) {
+    double *first = stage->values + s * cells + (lo[2] * ny + lo[1]) * nx + lo[0];
+    if (stage->axis == 0) {
+      if (n[1] == ny) TransformSome(stage->transform, transform, first, 1, nx, n[1] * n[2]);
+      else
+        for (PetscInt k = 0; k < n[2]; k++) TransformSome(stage->transform, transform, first + k * ny * nx, 1, nx, n[1]);
+    } else if (stage->axis == 1) {
+      for (PetscInt k = 0; k < n[2]; k++) TransformSome(stage->transform, transform, first + k * ny * nx, nx, 1, n[0]);
+    } else {
+      for (PetscInt j = 0; j < n[1]; j++) TransformSome(stage->transform, transform, first + j * nx, ny * nx, 1, n[0]);
+    }
+  }
+}
+
+PetscErrorCode WeftBoxForward(WeftBox box, WeftBoxReach reach)
+{
+  PetscFunctionBegin;
+  for (PetscInt s = 1; s < box->stages; s++) {
+    const Stage *stage = &box->stage[s];
+    if (stage->before[reach]) PetscCall(WeftTransposeForward(stage->before[reach], box->stage[s - 1].values, stage->values));
+    if (stage->transform) TransformStage(stage, box->batch, &box->reach[reach], WeftTransformForward);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftBoxBackward(WeftBox box, WeftBoxReach reach)
+{
+  PetscFunctionBegin;
+  for (PetscInt s = box->stages - 1; s > 0; s--) {
+    const Stage *stage = &box->stage[s];
+    if (stage->transform) TransformStage(stage, box->batch, &box->reach[reach], WeftTransformBackward);
+    if (stage->before[reach]) PetscCall(WeftTransposeBackward(stage->before[reach], stage->values, box->stage[s - 1].values));
+  }
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftBoxSolve(WeftBox box)
 {
   PetscFunctionBegin;
-  for (PetscInt s = 1; s < box->stages; s++) {
-    const Stage *stage = &box->stage[s];
-    if (stage->before) PetscCall(WeftTransposeForward(stage->before, box->stage[s - 1].values, stage->values));
-    if (stage->transform) TransformAll(stage, box->batch, WeftTransformForward);
-  }
-  SolveTridiagonal(box);
-  for (PetscInt s = box->stages - 1; s > 0; s--) {
-    const Stage *stage = &box->stage[s];
-    if (stage->transform) TransformAll(stage, box->batch, WeftTransformBackward);
-    if (stage->before) PetscCall(WeftTransposeBackward(stage->before, stage->values, box->stage[s - 1].values));
-  }
+  PetscCall(WeftBoxForward(box, WEFT_REACH_ALL));
+  WeftBoxTridiagonal(box);
+  PetscCall(WeftBoxBackward(box, WEFT_REACH_ALL));
   PetscFunctionReturn(0);
 }
 
@@ -308,6 +359,7 @@ PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box)
   b->batch      = batch;
   b->singular   = PETSC_TRUE;
   b->stages     = l->dim + 1;
+  for (PetscInt a = 0; a < 3; a++) b->reach[0].hi[a] = l->cells[a];
   for (PetscInt a = 0, s = 1; a < l->dim; a++) {
     if (l->side[a][0] == WEFT_SIDE_OPEN || l->side[a][1] == WEFT_SIDE_OPEN) b->singular = PETSC_FALSE;
     if (a != ChooseTridiagonal(l)) axes[s++] = a;
@@ -317,11 +369,12 @@ PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box)
   b->scale       = -l->h[axes[l->dim]] * l->h[axes[l->dim]];
   for (PetscInt s = 1; s < b->stages; s++) {
     const PetscInt a = b->stage[s].axis = axes[s];
-    if (s == l->dim) break;
+    if (s == l->dim) break; /* the tridiagonal one */
     PetscCall(WeftTransformCreate(WeftAxisKindOf(l->side[a][0], l->side[a][1]), l->cells[a], &b->stage[s].transform));
     b->scale /= WeftTransformScale(b->stage[s].transform);
   }
-  PetscCall(PlanStages(b, axes));
+  PetscCall(PlanStages(b, 0));
+  PetscCall(MakeRoom(b));
   PetscCall(Factorise(b));
   *box = b;
   PetscFunctionReturn(0);
@@ -343,7 +396,7 @@ PetscErrorCode WeftBoxDestroy(WeftBox *box)
   if (!b || --b->references) PetscFunctionReturn(0);
   for (PetscInt s = 0; s < b->stages; s++) {
     PetscCall(WeftTransformDestroy(&b->stage[s].transform));
-    PetscCall(WeftTransposeDestroy(&b->stage[s].before));
+    for (int which = 0; which < 2; which++) PetscCall(WeftTransposeDestroy(&b->stage[s].before[which]));
   }
   for (PetscInt i = 0; i < 2; i++) PetscCall(PetscFree(b->room[i]));
   PetscCall(PetscFree(b->factor));
@@ -360,12 +413,18 @@ PetscInt WeftBoxTridiagonalAxis(WeftBox box) { return box->stage[box->stages - 1
 
 double *WeftBoxValues(WeftBox box) { return box->stage[0].values; }
 
-static void Rows(WeftBox box, WeftState state, PetscBool load)
+double *WeftBoxModes(WeftBox box, WeftBoxRange *range)
 {
-  const WeftLayout *l      = WeftGridLayout(box->grid);
-  double           *values = box->stage[0].values;
+  *range = box->stage[box->stages - 1].range;
+  return box->stage[box->stages - 1].values;
+}
 
-  for (PetscInt s = 0; s < box->batch; s++) {
+void WeftOwnedCopy(WeftState state, double *values, PetscBool load)
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
+  const WeftLayout    *l    = WeftGridLayout(info->grid);
+
+  for (PetscInt s = 0; s < info->batch; s++) {
     double *plane = load ? (double *)WeftStatePlane(state, 0, s) : WeftStatePlaneWrite(state, 0, s);
     for (PetscInt k = 0; k < l->count[2]; k++) {
       for (PetscInt j = 0; j < l->count[1]; j++, values += l->count[0]) {
@@ -374,18 +433,4 @@ static void Rows(WeftBox box, WeftState state, PetscBool load)
       }
     }
   }
-}
-
-PetscErrorCode WeftBoxLoad(WeftBox box, WeftState b)
-{
-  PetscFunctionBegin;
-  Rows(box, b, PETSC_TRUE);
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode WeftBoxStore(WeftBox box, WeftState p)
-{
-  PetscFunctionBegin;
-  Rows(box, p, PETSC_FALSE);
-  PetscFunctionReturn(0);
 }

@@ -2,6 +2,7 @@
 #ifndef WEFT_SOLVE_IMPL_H
 #define WEFT_SOLVE_IMPL_H
 #include <weft/solve.h>
+#include <math.h>
 
 /* ---- one axis: transform and tridiagonal solve ---------------------------------------------------------------- */
 
@@ -79,8 +80,102 @@ PetscInt       WeftBoxTridiagonalAxis(WeftBox box);
 double        *WeftBoxValues(WeftBox box);
 /* values: b on entry, p on return. Collective. */
 PetscErrorCode WeftBoxSolve(WeftBox box);
-/* Between values and the planes of a state with one cell field. */
-PetscErrorCode WeftBoxLoad(WeftBox box, WeftState b);
-PetscErrorCode WeftBoxStore(WeftBox box, WeftState p);
+/* The three parts of a solve: values to modes, modes of b to modes of p, modes to values. Forward and Backward also of a
+   band alone, the cells with lo <= index < hi along the tridiagonal axis; the rest of the arrays is then not defined. */
+typedef enum { WEFT_REACH_ALL = 0, WEFT_REACH_BAND = 1 } WeftBoxReach;
+PetscErrorCode WeftBoxSetBand(WeftBox box, PetscInt lo, PetscInt hi);
+PetscErrorCode WeftBoxForward(WeftBox box, WeftBoxReach reach);
+void           WeftBoxTridiagonal(WeftBox box);
+PetscErrorCode WeftBoxBackward(WeftBox box, WeftBoxReach reach);
+/* The arrays before (values) and after (modes) the transforms: [sample][z][y][x] over the range that this rank holds. */
+double        *WeftBoxModes(WeftBox box, WeftBoxRange *range);
+/* Between the owned cells of a state with one cell field and an array [sample][z][y][x] without ghosts. */
+void WeftOwnedCopy(WeftState state, double *values, PetscBool load);
+
+/* ---- sums that do not depend on the layout -------------------------------------------------------------------------- */
+
+/* Sums over all ranks, the same bits however the values are spread and ordered: values are added as integers of two times
+   `bits`, scaled by a power of two of the largest. Not finite values: not finite sums. Values of one call: */
+typedef struct {
+  PetscReal largest;  /* over what all ranks add */
+  PetscInt  exponent, bits;
+} WeftExactScale;
+/* largest: over this rank's values; total: how many values are added, at most, over all ranks. Collective: one reduction. */
+PetscErrorCode WeftExactScaleSet(MPI_Comm comm, PetscReal largest, PetscInt total, WeftExactScale *scale);
+/* Splits a value into two integers that may be added in any order. */
+static inline void WeftExactAdd(const WeftExactScale *scale, PetscReal value, PetscInt64 sum[2])
+{
+  const PetscReal scaled = ldexp(value, (int)scale->exponent), high = rint(scaled);
+  sum[0] += (PetscInt64)high;
+  sum[1] += (PetscInt64)rint(ldexp(scaled - high, (int)scale->bits));
+}
+/* sums[count][2], this rank's -> values[count] over all ranks. Collective: one reduction. */
+PetscErrorCode WeftExactReduce(MPI_Comm comm, const WeftExactScale *scale, PetscInt count, PetscInt64 sums[], PetscReal values[]);
+
+/* ---- connected pieces ------------------------------------------------------------------------------------------------- */
+
+/* Pieces of cells, open or closed, that no open side touches: L has the constant of each as a null vector. */
+typedef struct {
+  PetscInt   count, open_count; /* the open ones come first */
+  PetscReal *label;             /* [count] a piece by its lowest cell: global number + 1 */
+  PetscInt  *cells;             /* [open_count] size */
+  PetscInt  *piece;             /* [owned cells] which open piece, -1: none */
+  WeftState  labels;            /* label of every cell, one plane with a layer of ghosts */
+  PetscInt64 *sum;              /* [batch][open_count][2] */
+  PetscReal  *mean;             /* [batch][open_count] */
+} WeftPieces;
+/* open: one cell field with a layer of ghosts. Collective. */
+PetscErrorCode WeftPiecesFind(WeftGrid grid, PetscInt batch, WeftState open, WeftPieces *pieces);
+PetscErrorCode WeftPiecesDestroy(WeftPieces *pieces);
+/* values [sample][owned cells]: subtracts the mean over each singular open piece. Collective if there is one. */
+PetscErrorCode WeftPiecesRemoveMeans(WeftGrid grid, PetscInt batch, WeftPieces *pieces, double *values);
+
+/* ---- obstacles ----------------------------------------------------------------------------------------------------------- */
+
+/* The faces between open and closed cells, and the capacitance matrix on them. */
+typedef struct _n_WeftCapacitance *WeftCapacitance;
+/* How many such faces there are. Collective. */
+PetscErrorCode WeftCapacitanceCount(WeftGrid grid, WeftState open, PetscInt *faces);
+PetscErrorCode WeftCapacitanceCreate(WeftGrid grid, PetscInt batch, WeftBox box, WeftState open, const WeftPieces *pieces, WeftCapacitance *capacitance);
+PetscErrorCode WeftCapacitanceDestroy(WeftCapacitance *capacitance);
+/* Values of the box: b (0 in closed cells) -> p, of which the values in closed cells mean nothing. Collective. */
+PetscErrorCode WeftCapacitanceSolve(WeftCapacitance capacitance);
+
+/* ---- L with obstacles ------------------------------------------------------------------------------------------------------ */
+
+struct _n_WeftPoisson {
+  PetscInt        references;
+  WeftGrid        grid;
+  MPI_Comm        comm;
+  PetscInt        batch, cells; /* owned cells */
+  WeftBox         box;
+  WeftState       open;         /* batch 1, a layer of ghosts; NULL: no closed cell */
+  PetscBool      *closed;       /* [cells], with open */
+  WeftPieces      pieces;       /* with obstacles */
+  WeftCapacitance capacitance;  /* NULL: conjugate gradients, or no obstacle */
+  WeftState       search, image; /* conjugate gradients: directions d, and L d */
+  double         *residual, *solution, *direction, *product; /* [batch][cells] */
+  PetscReal      *scalars;      /* [5][batch] */
+  PetscInt64     *sums;         /* [batch][2] */
+  WeftBox         single;       /* for one sample, the preconditioner of KSP; made on first use */
+};
+/* As WeftPoissonCreate; direct false: without what WeftPoissonSolve needs for obstacles. */
+PetscErrorCode WeftPoissonCreateFor(WeftGrid grid, PetscInt batch, WeftState open, PetscBool direct, WeftPoisson *poisson);
+/* Sets closed cells to 0 and removes the means over singular pieces: values [sample][owned cells] into the space on which L
+   is invertible. Collective if there is such a piece. */
+PetscErrorCode WeftPoissonRestrict(WeftPoisson poisson, double *values);
+/* image := L search on open cells, 0 in closed ones. Collective. */
+PetscErrorCode WeftPoissonMultiply(WeftPoisson poisson, WeftState search, WeftState image);
+PetscErrorCode WeftPoissonIterateSetUp(WeftPoisson poisson);
+/* Values of the box: b -> p by conjugate gradients with the box solve as preconditioner. Collective. */
+PetscErrorCode WeftPoissonIterate(WeftPoisson poisson);
+
+/* A solve through PETSc's KSP with options prefix -pressure_, for all samples in turn, its true residual checked. */
+typedef struct _n_WeftKrylov *WeftKrylov;
+/* Are there options that ask for it? */
+PetscErrorCode WeftKrylovWanted(PetscBool *wanted);
+PetscErrorCode WeftKrylovCreate(WeftPoisson poisson, WeftKrylov *krylov);
+PetscErrorCode WeftKrylovDestroy(WeftKrylov *krylov);
+PetscErrorCode WeftKrylovSolve(WeftKrylov krylov, WeftState b, WeftState p);
 
 #endif

@@ -1,79 +1,105 @@
-/* Projection: y = u - grad p with L p = div u. */
+/* Projection: y = u - grad p on the faces between open cells (and of open sides), where L p = div u in open cells; y = u elsewhere.
+   Linear apart from prescribed normal velocities, so the tangent is the same map with those at rest. L is symmetric, and with D the
+   divergence in open cells, D_o its part through the faces that the gradient is taken on:
+     y = u + D_o^T p,  p = L^-1 D u;   u_bar += y_bar + D^T s,  s = L^-1 (p_bar + D_o y_bar). */
 #include "op/rows.h"
 #include "solve/impl.h"
 
 typedef struct {
   WeftPoisson poisson;
-  WeftState   open; /* NULL: all cells; batch 1, ghosts filled */
-  WeftState   p;
+  WeftKrylov  krylov; /* NULL: the direct solve */
+  WeftState   s;
 } Project;
 
-/* d := divergence of u in open cells; inside: only through faces between open cells. */
-static PetscErrorCode Divergence(const Project *c, WeftState u, PetscBool inside, WeftState d)
+/* d := open (sum over axes of c (u[i + 1] - u[i])), only through faces between open cells if `inside`; open NULL: all. */
+WEFT_INLINE void DivergenceRows(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], PetscBool masked, PetscBool inside, const double *open, double *restrict d)
+{
+  for (PetscInt k = 0; k < rows.n[2]; k++)
+    for (PetscInt j = 0; j < rows.n[1]; j++)
+      for (PetscInt a = 0; a < dim; a++) {
+        const PetscInt row = WEFT_ROW(rows, j, k), n = rows.n[0];
+        const double *restrict lower = u[a] + row, *restrict upper = lower + rows.stride[a];
+        const double *restrict mask  = masked ? open + row : NULL;
+        const double *restrict below = masked ? mask - rows.stride[a] : NULL, *restrict above = masked ? mask + rows.stride[a] : NULL;
+        double *restrict to          = d + row;
+        for (PetscInt i = 0; i < n; i++) {
+          const double before = a ? to[i] : 0.0;
+          double       term   = inside ? above[i] * upper[i] - below[i] * lower[i] : upper[i] - lower[i];
+          if (masked) term = mask[i] * term;
+          to[i] = before + c[a] * term;
+        }
+      }
+}
+
+WEFT_KERNEL static void DivergenceAll(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_FALSE, PETSC_FALSE, NULL, d); }
+WEFT_KERNEL static void DivergenceOpen(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_FALSE, open, d); }
+WEFT_KERNEL static void DivergenceInside(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_TRUE, open, d); }
+
+/* y := u - c (p[i] - p[i - s]), on faces between open cells if masked; add: y += that. */
+WEFT_INLINE void GradientRows(WeftRows rows, PetscInt s, double c, PetscBool masked, PetscBool add, const double *restrict open, const double *restrict u, const double *restrict p, double *restrict y)
+{
+  for (PetscInt k = 0; k < rows.n[2]; k++)
+    for (PetscInt j = 0; j < rows.n[1]; j++) {
+      const PetscInt row = WEFT_ROW(rows, j, k);
+      for (PetscInt i = row; i < row + rows.n[0]; i++) {
+        const double step  = c * (p[i] - p[i - s]);
+        const double value = u[i] - (masked ? open[i] * open[i - s] * step : step);
+        y[i]               = add ? y[i] + value : value;
+      }
+    }
+}
+
+WEFT_KERNEL static void SubtractAll(WeftRows rows, PetscInt s, double c, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_FALSE, PETSC_FALSE, NULL, u, p, y); }
+WEFT_KERNEL static void SubtractOpen(WeftRows rows, PetscInt s, double c, const double *restrict open, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_TRUE, PETSC_FALSE, open, u, p, y); }
+WEFT_KERNEL static void AddAll(WeftRows rows, PetscInt s, double c, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_FALSE, PETSC_TRUE, NULL, u, p, y); }
+
+/* d := divergence of u in open cells, 0 in closed ones. */
+static PetscErrorCode Divergence(const Project *project, WeftState u, PetscBool inside, WeftState d)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(u));
   const WeftLayout    *l    = WeftGridLayout(info->grid);
-  const double        *open = c->open ? WeftStatePlane(c->open, 0, 0) : NULL;
+  const WeftRows       rows = WeftRowsOwned(l, WEFT_CELL);
+  const double         c[3] = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]};
+  const double        *open = project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL;
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < info->batch; s++) {
-    double *to = WeftStatePlaneWrite(d, 0, s);
-    for (PetscInt k = 0; k < l->count[2]; k++)
-      for (PetscInt j = 0; j < l->count[1]; j++) {
-        const PetscInt row = l->origin + j * l->stride[1] + k * l->stride[2];
-        for (PetscInt a = 0; a < l->dim; a++) {
-          const PetscInt t = l->stride[a];
-          const double *restrict from = WeftStatePlane(u, a, s), factor = 1.0 / l->h[a];
-          for (PetscInt i = row; i < row + l->count[0]; i++) {
-            const double upper = from[i + t] * (inside && open ? open[i + t] : 1.0), lower = from[i] * (inside && open ? open[i - t] : 1.0);
-            to[i] = (a ? to[i] : 0.0) + factor * (upper - lower);
-          }
-        }
-        if (open)
-          for (PetscInt i = row; i < row + l->count[0]; i++) to[i] *= open[i];
-      }
+    const double *plane[3] = {NULL, NULL, NULL};
+    for (PetscInt a = 0; a < l->dim; a++) plane[a] = WeftStatePlane(u, a, s);
+    if (!open) DivergenceAll(l->dim, rows, c, plane, WeftStatePlaneWrite(d, 0, s));
+    else if (inside) DivergenceInside(l->dim, rows, c, plane, open, WeftStatePlaneWrite(d, 0, s));
+    else DivergenceOpen(l->dim, rows, c, plane, open, WeftStatePlaneWrite(d, 0, s));
   }
   PetscFunctionReturn(0);
 }
 
-/* y := u - grad p, or y += u - grad p; inside: the gradient on faces between open cells alone. */
-static PetscErrorCode SubtractGradient(const Project *c, WeftState u, WeftState p, PetscBool inside, PetscBool add, WeftState y)
+static PetscErrorCode Solve(const Project *project, WeftState b, WeftState p)
 {
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(u));
-  const WeftLayout    *l    = WeftGridLayout(info->grid);
-  const double        *open = c->open && inside ? WeftStatePlane(c->open, 0, 0) : NULL;
-
   PetscFunctionBegin;
+  if (project->krylov) PetscCall(WeftKrylovSolve(project->krylov, b, p));
+  else PetscCall(WeftPoissonSolve(project->poisson, b, p));
   PetscCall(WeftStateHalo(p, 1, WEFT_GHOST_ZERO));
-  for (PetscInt a = 0; a < l->dim; a++) {
-    const WeftRows rows = WeftRowsOwned(l, (WeftLocation)a);
-    const PetscInt t    = l->stride[a];
-    for (PetscInt s = 0; s < info->batch; s++) {
-      const double *restrict from = WeftStatePlane(u, a, s), *restrict q = WeftStatePlane(p, 0, s);
-      double *restrict to = WeftStatePlaneWrite(y, a, s);
-      const double factor = 1.0 / l->h[a];
-      for (PetscInt k = 0; k < rows.n[2]; k++)
-        for (PetscInt j = 0; j < rows.n[1]; j++) {
-          const PetscInt row = WEFT_ROW(rows, j, k);
-          for (PetscInt i = row; i < row + rows.n[0]; i++) {
-            const double value = from[i] - factor * (open ? open[i] * open[i - t] : 1.0) * (q[i] - q[i - t]);
-            to[i] = add ? to[i] + value : value;
-          }
-        }
-    }
-  }
   PetscFunctionReturn(0);
 }
 
+/* y, p from u, whose faces in closed sides move as `ghost` says. */
 static PetscErrorCode Forward(WeftOp op, WeftState u, WeftGhost ghost, WeftState y, WeftState p)
 {
-  const Project *c = (const Project *)WeftOpContext(op);
+  const Project       *project = (const Project *)WeftOpContext(op);
+  const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftOpInSpace(op, 0));
+  const WeftLayout    *l       = WeftGridLayout(info->grid);
+  const double        *open    = project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL;
 
   PetscFunctionBegin;
   PetscCall(WeftStateHalo(u, 1, ghost));
-  PetscCall(Divergence(c, u, PETSC_FALSE, p));
-  PetscCall(WeftPoissonSolve(c->poisson, p, p));
-  PetscCall(SubtractGradient(c, u, p, PETSC_TRUE, PETSC_FALSE, y));
+  PetscCall(Divergence(project, u, PETSC_FALSE, p));
+  PetscCall(Solve(project, p, p));
+  for (PetscInt s = 0; s < info->batch; s++)
+    for (PetscInt a = 0; a < l->dim; a++) {
+      const WeftRows rows = WeftRowsOwned(l, (WeftLocation)a);
+      if (open) SubtractOpen(rows, l->stride[a], 1.0 / l->h[a], open, WeftStatePlane(u, a, s), WeftStatePlane(p, 0, s), WeftStatePlaneWrite(y, a, s));
+      else SubtractAll(rows, l->stride[a], 1.0 / l->h[a], WeftStatePlane(u, a, s), WeftStatePlane(p, 0, s), WeftStatePlaneWrite(y, a, s));
+    }
   PetscFunctionReturn(0);
 }
 
@@ -83,18 +109,27 @@ static PetscErrorCode ProjectApply(WeftOp op, const WeftState x[], const WeftSta
   return Forward(op, x[0], WEFT_GHOST_VALUE, y[0], y[1]);
 }
 
+/* dy: the projection of dx, with the faces of closed sides at rest. */
 static PetscErrorCode ProjectTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
 {
+  PetscFunctionBegin;
   (void)x;
   (void)y;
   (void)record;
-  return Forward(op, dx[0], WEFT_GHOST_LINEAR, dy[0], dy[1]);
+  if (dx[0]) PetscCall(Forward(op, dx[0], WEFT_GHOST_LINEAR, dy[0], dy[1]));
+  else {
+    PetscCall(WeftStateZero(dy[0]));
+    PetscCall(WeftStateZero(dy[1]));
+  }
+  PetscFunctionReturn(0);
 }
 
-/* s = L^-1 (div of y_bar through open faces + p_bar); u_bar += y_bar - grad s. */
+/* s = L^-1 (p_bar + D_o y_bar); u_bar += y_bar - grad s on all unknown faces, s being 0 in closed cells. */
 static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
 {
-  const Project *c = (const Project *)WeftOpContext(op);
+  const Project       *project = (const Project *)WeftOpContext(op);
+  const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftOpInSpace(op, 0));
+  const WeftLayout    *l       = WeftGridLayout(info->grid);
 
   PetscFunctionBegin;
   (void)x;
@@ -102,22 +137,23 @@ static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftS
   (void)record;
   if (!x_bar[0]) PetscFunctionReturn(0);
   PetscCall(WeftStateHalo(y_bar[0], 1, WEFT_GHOST_ZERO));
-  PetscCall(Divergence(c, y_bar[0], PETSC_TRUE, c->p));
-  PetscCall(WeftStateAXPY(c->p, 1.0, y_bar[1]));
-  PetscCall(WeftPoissonSolve(c->poisson, c->p, c->p));
-  PetscCall(SubtractGradient(c, y_bar[0], c->p, PETSC_FALSE, PETSC_TRUE, x_bar[0]));
+  PetscCall(Divergence(project, y_bar[0], PETSC_TRUE, project->s));
+  PetscCall(WeftStateAXPY(project->s, 1.0, y_bar[1]));
+  PetscCall(Solve(project, project->s, project->s));
+  for (PetscInt s = 0; s < info->batch; s++)
+    for (PetscInt a = 0; a < l->dim; a++) AddAll(WeftRowsOwned(l, (WeftLocation)a), l->stride[a], 1.0 / l->h[a], WeftStatePlane(y_bar[0], a, s), WeftStatePlane(project->s, 0, s), WeftStatePlaneWrite(x_bar[0], a, s));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode ProjectDestroy(void *context)
 {
-  Project *c = (Project *)context;
+  Project *project = (Project *)context;
 
   PetscFunctionBegin;
-  PetscCall(WeftPoissonDestroy(&c->poisson));
-  PetscCall(WeftStateDestroy(&c->open));
-  PetscCall(WeftStateDestroy(&c->p));
-  PetscCall(PetscFree(c));
+  PetscCall(WeftKrylovDestroy(&project->krylov));
+  PetscCall(WeftPoissonDestroy(&project->poisson));
+  PetscCall(WeftStateDestroy(&project->s));
+  PetscCall(PetscFree(project));
   PetscFunctionReturn(0);
 }
 
@@ -128,60 +164,54 @@ PetscErrorCode WeftOpCreateProject(WeftSpace velocity, WeftState open, WeftOp *o
   const WeftLocation      location[] = {WEFT_CELL};
   const WeftSpaceInfo    *info       = WeftSpaceGetInfo(velocity);
   WeftSpace               out[2]     = {velocity, NULL};
-  Project                *c;
+  PetscBool               wanted;
+  Project                *project;
 
   PetscFunctionBegin;
-  PetscCall(PetscNew(&c));
+  PetscCall(WeftOpCheckVelocity("Project", velocity, NULL));
+  PetscCall(PetscNew(&project));
   PetscCall(WeftSpaceCreatePlanes(info->grid, info->batch, 1, name, location, &out[1]));
-  PetscCall(WeftStateCreate(out[1], &c->p));
-  PetscCall(WeftPoissonCreate(info->grid, info->batch, open, &c->poisson));
-  if (open) {
-    WeftSpace one;
-    PetscCall(WeftSpaceCreatePlanes(info->grid, 1, 1, name, location, &one));
-    PetscCall(WeftStateCreate(one, &c->open));
-    PetscCall(WeftStateCopy(open, c->open));
-    PetscCall(WeftStateHalo(c->open, 1, WEFT_GHOST_COPY));
-    PetscCall(WeftSpaceDestroy(&one));
-  }
-  PetscCall(WeftOpCreate("Project", &maps, c, WEFT_NEEDS_NOTHING, 1, &velocity, 2, out, op));
+  PetscCall(WeftStateCreate(out[1], &project->s));
+  PetscCall(WeftKrylovWanted(&wanted));
+  PetscCall(WeftPoissonCreateFor(info->grid, info->batch, open, wanted ? PETSC_FALSE : PETSC_TRUE, &project->poisson));
+  if (wanted) PetscCall(WeftKrylovCreate(project->poisson, &project->krylov));
+  PetscCall(WeftOpCreate("Project", &maps, project, WEFT_NEEDS_NOTHING, 1, &velocity, 2, out, op));
   PetscCall(WeftSpaceDestroy(&out[1]));
   PetscFunctionReturn(0);
 }
 
-/* Variants: an empty box; a block of closed cells in its middle. (In a closed box of one dimension nothing but 0 is left.) */
+/* Cells of a box in the middle and, in the second variant with closed cells, of one corner. */
+static double ExampleOpen(const WeftLayout *l, PetscInt variant, const PetscInt at[3])
+{
+  PetscBool middle = PETSC_TRUE, corner = variant == 2 ? PETSC_TRUE : PETSC_FALSE;
+  for (PetscInt a = 0; a < l->dim; a++) {
+    if (at[a] < l->cells[a] / 3 || at[a] >= PetscMax(2 * l->cells[a] / 3, l->cells[a] / 3 + 1)) middle = PETSC_FALSE;
+    if (at[a] > 0) corner = PETSC_FALSE;
+  }
+  return middle || corner ? 0.0 : 1.0;
+}
+
+/* Variants: without obstacle, with one, with two of which one touches the sides. */
 PetscErrorCode WeftOpExample_Project(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
-  static const char *const  names[]  = {"open"};
-  static const WeftLocation places[] = {WEFT_CELL};
-  const WeftLayout         *l        = WeftGridLayout(grid);
-  WeftState                 open     = NULL;
-  WeftSpace                 velocity, cells;
+  const WeftLayout *l    = WeftGridLayout(grid);
+  WeftState         open = NULL;
+  WeftSpace         velocity, one;
+  WeftOp            op;
 
   PetscFunctionBegin;
   PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
-  PetscCall(WeftSpaceCreatePlanes(grid, 1, 1, names, places, &cells));
+  PetscCall(WeftOpExampleCells(grid, 1, 1, &one));
   if (variant) {
-    double  *plane;
-    PetscInt lo[3], hi[3];
-    PetscCall(WeftStateCreate(cells, &open));
-    plane = WeftStatePlaneWrite(open, 0, 0);
-    WeftLayoutOwned(l, WEFT_CELL, lo, hi);
-    for (PetscInt k = lo[2]; k < hi[2]; k++) {
-      for (PetscInt j = lo[1]; j < hi[1]; j++) {
-        for (PetscInt i = lo[0]; i < hi[0]; i++) {
-          const PetscInt at[3]  = {i, j, k};
-          PetscBool      inside = PETSC_TRUE;
-          for (PetscInt a = 0; a < l->dim; a++)
-            inside = inside && at[a] >= l->cells[a] / 3 && at[a] <= l->cells[a] / 2 ? PETSC_TRUE : PETSC_FALSE;
-          plane[WeftLayoutIndex(l, i, j, k)] = inside ? 0.0 : 1.0;
-        }
-      }
-    }
+    PetscCall(WeftStateCreate(one, &open));
+    for (PetscInt k = l->start[2]; k < l->start[2] + l->count[2]; k++)
+      for (PetscInt j = l->start[1]; j < l->start[1] + l->count[1]; j++)
+        for (PetscInt i = l->start[0]; i < l->start[0] + l->count[0]; i++) WeftStatePlaneWrite(open, 0, 0)[WeftLayoutIndex(l, i, j, k)] = ExampleOpen(l, variant, (PetscInt[3]){i, j, k});
   }
-  PetscCall(WeftOpCreateProject(velocity, open, &example->op));
+  PetscCall(WeftOpCreateProject(velocity, open, &op));
+  PetscCall(WeftOpExampleFill(op, example));
   PetscCall(WeftStateDestroy(&open));
+  PetscCall(WeftSpaceDestroy(&one));
   PetscCall(WeftSpaceDestroy(&velocity));
-  PetscCall(WeftSpaceDestroy(&cells));
-  example->amplitude[0] = 1.0;
   PetscFunctionReturn(0);
 }

@@ -1,0 +1,106 @@
+/* Obstacles with many cut faces: conjugate gradients with the box solve as preconditioner. The scalar products are sums of the
+   same bits on every layout, so the iterates are as well. The spectrum of the preconditioned system is that of a few dozen
+   eigenvalues apart from 1: the count of iterations hardly grows with the grid. */
+#include "solve/impl.h"
+
+#define TOLERANCE 1e-14
+#define MOST_ITERATIONS 500
+
+/* product[s] = <x, y> per sample over all ranks. A vector's stride between samples is cells. */
+static PetscErrorCode Products(WeftPoisson p, const double *x, const double *y, PetscReal product[])
+{
+  const WeftLayout *l = WeftGridLayout(p->grid);
+  PetscReal         largest = 0.0;
+  WeftExactScale    scale;
+
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < p->batch * p->cells; i++)
+    if (!(PetscAbsReal(x[i] * y[i]) <= largest)) largest = PetscAbsReal(x[i] * y[i]); /* NaN stays */
+  PetscCall(WeftExactScaleSet(p->comm, largest, l->cells[0] * l->cells[1] * l->cells[2], &scale));
+  PetscCall(PetscArrayzero(p->sums, 2 * p->batch));
+  for (PetscInt s = 0; s < p->batch && scale.largest <= PETSC_MAX_REAL; s++)
+    for (PetscInt i = s * p->cells; i < (s + 1) * p->cells; i++) WeftExactAdd(&scale, x[i] * y[i], p->sums + 2 * s);
+  PetscCall(WeftExactReduce(p->comm, &scale, p->batch, p->sums, product));
+  PetscFunctionReturn(0);
+}
+
+/* The box solve between restrictions to the open cells: symmetric, and definite where L is. */
+static PetscErrorCode Precondition(WeftPoisson p, const double *residual)
+{
+  double *z = WeftBoxValues(p->box);
+
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(z, residual, p->batch * p->cells));
+  PetscCall(WeftBoxSolve(p->box));
+  PetscCall(WeftPoissonRestrict(p, WeftBoxValues(p->box)));
+  PetscFunctionReturn(0);
+}
+
+/* Samples that have converged stay as they are: their steps are 0. */
+static PetscErrorCode Loop(WeftPoisson p)
+{
+  const PetscInt n = p->batch;
+  double        *z = WeftBoxValues(p->box), *direction = p->direction, *image = p->product;
+  PetscReal     *rr = p->scalars, *rr0 = rr + n, *rz = rr + 2 * n, *rz_before = rr + 3 * n, *dq = rr + 4 * n;
+  PetscBool      done = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  PetscCall(Products(p, p->residual, p->residual, rr0));
+  for (PetscInt s = 0; s < n; s++) rz_before[s] = 0.0;
+  for (PetscInt iteration = 0; !done; iteration++) {
+    PetscCall(Products(p, p->residual, p->residual, rr));
+    done = PETSC_TRUE;
+    for (PetscInt s = 0; s < n; s++)
+      if (!(rr[s] <= TOLERANCE * TOLERANCE * rr0[s])) done = PETSC_FALSE;
+    if (done) break;
+    if (iteration == MOST_ITERATIONS) return WeftFail(p->comm, "the pressure solve around the obstacles did not converge in %d iterations (residual %g of the right-hand side)%s", MOST_ITERATIONS, (double)PetscSqrtReal(rr[0] / rr0[0]), rr[0] == rr[0] ? "" : ": the velocity is not finite");
+    PetscCall(Precondition(p, p->residual));
+    PetscCall(Products(p, p->residual, z, rz));
+    for (PetscInt s = 0; s < n; s++) {
+      const double beta = rz_before[s] != 0.0 ? rz[s] / rz_before[s] : 0.0;
+      for (PetscInt i = s * p->cells; i < (s + 1) * p->cells; i++) direction[i] = z[i] + beta * direction[i];
+      rz_before[s] = rz[s];
+    }
+    WeftOwnedCopy(p->search, direction, PETSC_FALSE);
+    PetscCall(WeftPoissonMultiply(p, p->search, p->image));
+    WeftOwnedCopy(p->image, image, PETSC_TRUE);
+    PetscCall(Products(p, direction, image, dq));
+    for (PetscInt s = 0; s < n; s++) {
+      const double alpha = rr[s] <= TOLERANCE * TOLERANCE * rr0[s] || dq[s] == 0.0 ? 0.0 : rz[s] / dq[s];
+      for (PetscInt i = s * p->cells; i < (s + 1) * p->cells; i++) {
+        p->solution[i] += alpha * direction[i];
+        p->residual[i] -= alpha * image[i];
+      }
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPoissonIterateSetUp(WeftPoisson p)
+{
+  const char *const  name[]     = {"pressure"};
+  const WeftLocation location[] = {WEFT_CELL};
+  const PetscInt     all        = p->batch * p->cells;
+  WeftSpace          space;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSpaceCreatePlanes(p->grid, p->batch, 1, name, location, &space));
+  PetscCall(WeftStateCreate(space, &p->search));
+  PetscCall(WeftStateCreate(space, &p->image));
+  PetscCall(WeftSpaceDestroy(&space));
+  PetscCall(PetscMalloc6(all, &p->residual, all, &p->solution, all, &p->direction, all, &p->product, 5 * p->batch, &p->scalars, 2 * p->batch, &p->sums));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPoissonIterate(WeftPoisson p)
+{
+  const PetscInt all = p->batch * p->cells;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(p->residual, WeftBoxValues(p->box), all));
+  PetscCall(PetscArrayzero(p->solution, all));
+  PetscCall(PetscArrayzero(p->direction, all));
+  PetscCall(Loop(p));
+  PetscCall(PetscArraycpy(WeftBoxValues(p->box), p->solution, all));
+  PetscFunctionReturn(0);
+}
