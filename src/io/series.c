@@ -264,7 +264,6 @@ static PetscErrorCode WriteXdmf(WeftSeries s, PetscBool finished)
 PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, const WeftState state[], PetscInt sample)
 {
   const hsize_t length = (hsize_t)s->frames + 1;
-  int           due;
 
   PetscFunctionBegin;
   if (!s->item) PetscCall(SetUp(s, states, state));
@@ -283,8 +282,8 @@ PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, co
   WeftFileNote(&s->file, H5Fflush(s->file.id, H5F_SCOPE_GLOBAL) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: is the disk full?", s->file.part);
   PetscCall(WeftFileAgree(&s->file));
   s->frames++;
-  due = MPI_Wtime() - s->xdmf_at > XDMF_SECONDS ? 1 : 0;
-  if (due) PetscCall(WriteXdmf(s, PETSC_FALSE)); /* rank 0 alone; a fault is agreed on in the next frame */
+  /* rank 0 alone; a fault is agreed on in the next frame */
+  if (s->frames == 1 || MPI_Wtime() - s->xdmf_at > XDMF_SECONDS) PetscCall(WriteXdmf(s, PETSC_FALSE));
   PetscFunctionReturn(0);
 }
 
