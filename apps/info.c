@@ -80,6 +80,22 @@ static PetscErrorCode PrintStep(const Case *c)
   PetscFunctionReturn(0);
 }
 
+/* What a training update keeps on this rank: every record and the states between. */
+static PetscErrorCode PrintMemory(const Case *c)
+{
+  const WeftOp step = WeftModelStep(c->model);
+  PetscInt     unroll, batch;
+  size_t       bytes = WeftOpRecordBytes(step);
+
+  PetscFunctionBegin;
+  if (!c->net) PetscFunctionReturn(0);
+  PetscCall(WeftGetInt("train_unroll", &unroll));
+  PetscCall(WeftGetInt("train_batch", &batch));
+  for (PetscInt s = 0; s < WeftOpOutputs(step); s++) bytes += WeftSpaceGetInfo(WeftOpOutSpace(step, s))->bytes;
+  PetscCall(WeftLog("memory: an update of %d steps keeps %.3g MB per sample on this rank, %.3g MB for a batch of %d on one replica", (int)unroll, 1e-6 * (double)bytes * (double)unroll, 1e-6 * (double)bytes * (double)(unroll * batch), (int)batch));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode PrintNet(const Case *c)
 {
   const WeftLayout   *l = WeftGridLayout(c->grid);
@@ -92,7 +108,7 @@ static PetscErrorCode PrintNet(const Case *c)
   PetscCall(WeftNetArrays(c->net, &count, &arrays));
   PetscCall(WeftNetFlops(c->net, &flops));
   PetscCall(WeftNetReceptiveField(c->net, &receptive));
-  PetscCall(WeftLog("net: %d parameters, %d cells see each other, %.3g million flops per step", (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, (int)receptive, 1e-6 * flops * l->cells[0] * l->cells[1] * l->cells[2]));
+  PetscCall(WeftLog("net: %d parameters, a cell sees %d cells along each axis, %.3g million flops per step", (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, (int)receptive, 1e-6 * flops * l->cells[0] * l->cells[1] * l->cells[2]));
   for (PetscInt i = 0; i < count; i++) {
     PetscInt size = 1;
     for (PetscInt s = 0; s < arrays[i].rank; s++) size *= arrays[i].shape[s];
@@ -156,6 +172,7 @@ PetscErrorCode WeftInfo(void)
   PetscCall(PrintGrid(&c));
   PetscCall(PrintStep(&c));
   PetscCall(PrintNet(&c));
+  PetscCall(PrintMemory(&c));
   PetscCall(PrintMessages(&c, messages));
   PetscCall(Summarise(&c, messages));
   PetscCall(WeftOpDestroy(&c.correction));

@@ -1,5 +1,6 @@
-/* ctest: case long; ranks 2; timeout 600 */
-/* Lid-driven cavity at Re 1000. */
+/* ctest: case; ranks 2; timeout 600 */
+/* Lid-driven cavity at Re 1000. The difference goes down with the time step (0.027 at 1/128, 0.018 at 1/256): the backtrace of
+   advection is of first order in it. */
 #include "cavity.h"
 
 static const double u[GHIA] = {0.65928, 0.57492, 0.51117, 0.46604, 0.33304, 0.18719, 0.05702, -0.06080, -0.10648, -0.27805, -0.38289, -0.29730, -0.22220, -0.20196, -0.18109};
@@ -9,7 +10,7 @@ static PetscErrorCode Test(void)
 {
   PetscFunctionBegin;
   PetscCall(FlowCase("cavity/simulate.yaml"));
-  PetscCall(CavityCompare("128;128", "0.0078125", "1000", 80.0, u, v, 0.02));
+  PetscCall(CavityCompare("128;128", "0.00390625", "1000", 80.0, u, v, 0.02));
   PetscFunctionReturn(0);
 }
 WEFT_TEST_MAIN(Test)
