@@ -24,6 +24,22 @@ static inline PetscErrorCode FlowCase(const char *file)
   PetscFunctionReturn(0);
 }
 
+/* The wake in three dimensions: a sphere in a channel that is periodic along z. */
+static inline PetscErrorCode FlowSphere(void)
+{
+  PetscFunctionBegin;
+  PetscCall(FlowCase("wake/wake.yaml"));
+  PetscCall(TestSetKey("grid_cells", "16;32;16"));
+  PetscCall(TestSetKey("grid_lower", "0;0;0"));
+  PetscCall(TestSetKey("grid_upper", "50;100;50"));
+  PetscCall(TestSetKey("grid_sides", "noslip;open;periodic"));
+  PetscCall(TestSetKey("model_reynolds", "100"));
+  PetscCall(TestSetKey("prescribe_velocity", "0;1;0"));
+  PetscCall(TestSetKey("obstacle_shapes", "sphere 25 25 20 8"));
+  PetscCall(TestSetKey("initial_velocity", "0.3 * (y > 40) * (y < 60) * sin(pi * z / 25);1;0.2 * cos(pi * x / 25)"));
+  PetscFunctionReturn(0);
+}
+
 /* A flow from the keys, at its initial state. */
 static inline PetscErrorCode FlowCreate(MPI_Comm comm, Flow *f)
 {

@@ -153,7 +153,8 @@ static PetscErrorCode Faults(WeftGrid grid)
 
 static PetscErrorCode Test(void)
 {
-  Flow f;
+  WeftModelFigures figures;
+  Flow             f;
 
   PetscFunctionBegin;
   PetscCall(Stop());
@@ -164,6 +165,14 @@ static PetscErrorCode Test(void)
   PetscCall(FlowPlay(&f, 5));
   PetscCall(DotProduct(&f));
   PetscCall(Faults(f.grid));
+  PetscCall(FlowDestroy(&f));
+  PetscCall(FlowSphere());
+  PetscCall(FlowCreate(PETSC_COMM_WORLD, &f));
+  PetscCall(FlowPlay(&f, 3));
+  PetscCall(FlowMeasure(&f, &figures));
+  TestCheck(figures.max_divergence <= 1e-12 * figures.max_velocity / WeftGridLayout(f.grid)->h[0], "divergence %g around a sphere", (double)figures.max_divergence);
+  TestCheck(figures.force[1] > 0.0, "a sphere in a flow along y feels a force of %g", (double)figures.force[1]);
+  PetscCall(DotProduct(&f));
   PetscCall(FlowDestroy(&f));
   PetscFunctionReturn(0);
 }

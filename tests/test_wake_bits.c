@@ -1,6 +1,6 @@
 /* ctest: case; ranks 4; timeout 120 */
 /* The wake after 200 steps is the same to the last bit on 1, 2, 3 and 4 ranks and on every process grid of 4; on the reference
-   grid after 20. Communicators of the first n ranks play one after another; rank 0 compares. */
+   grid after 20; and a sphere in three dimensions after 20. Communicators of the first n ranks play one after another; rank 0 compares. */
 #include <weft/io.h>
 #include "flow.h"
 
@@ -8,6 +8,8 @@ typedef struct {
   PetscMPIInt ranks;
   const char *grid; /* process grid */
 } Layout;
+static const Layout flat[]  = {{1, "1;1"}, {2, "1;2"}, {2, "2;1"}, {3, "1;3"}, {4, "1;4"}, {4, "2;2"}, {4, "4;1"}};
+static const Layout solid[] = {{1, "1;1;1"}, {2, "1;1;2"}, {2, "2;1;1"}, {3, "1;3;1"}, {4, "1;2;2"}, {4, "2;2;1"}, {4, "1;4;1"}};
 
 /* The fields of the newest states after `steps`, one after another, on rank 0. */
 static PetscErrorCode Play(MPI_Comm comm, PetscInt steps, size_t *bytes, char **all)
@@ -36,9 +38,8 @@ static PetscErrorCode Play(MPI_Comm comm, PetscInt steps, size_t *bytes, char **
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Compare(const char *cells, PetscInt steps)
+static PetscErrorCode Compare(const char *cells, PetscInt count, const Layout layouts[], PetscInt steps)
 {
-  static const Layout layouts[] = {{1, "1;1"}, {2, "1;2"}, {2, "2;1"}, {3, "1;3"}, {4, "1;4"}, {4, "2;2"}, {4, "4;1"}};
   char               *reference = NULL;
   size_t              expected  = 0;
   PetscMPIInt         rank;
@@ -46,7 +47,7 @@ static PetscErrorCode Compare(const char *cells, PetscInt steps)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(TestSetKey("grid_cells", cells));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(layouts); i++) {
+  for (PetscInt i = 0; i < count; i++) {
     size_t   bytes = 0;
     char    *all   = NULL;
     MPI_Comm comm;
@@ -73,8 +74,10 @@ static PetscErrorCode Test(void)
   PetscFunctionBegin;
   PetscCall(FlowCase("wake/simulate.yaml"));
   PetscCall(TestSetKey("model_reynolds", "1171.875"));
-  PetscCall(Compare("32;64", 200));
-  PetscCall(Compare("128;256", 20));
+  PetscCall(Compare("32;64", PETSC_STATIC_ARRAY_LENGTH(flat), flat, 200));
+  PetscCall(Compare("128;256", PETSC_STATIC_ARRAY_LENGTH(flat), flat, 20));
+  PetscCall(FlowSphere());
+  PetscCall(Compare("16;32;16", PETSC_STATIC_ARRAY_LENGTH(solid), solid, 20));
   PetscFunctionReturn(0);
 }
 WEFT_TEST_MAIN(Test)
