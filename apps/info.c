@@ -52,7 +52,9 @@ static PetscErrorCode PrintGrid(const Case *c)
   PetscCall(WeftLog("grid"));
   for (PetscInt a = 0; a < l->dim; a++) {
     const char *lower = WeftSides[l->side[a][0]], *upper = WeftSides[l->side[a][1]];
-    PetscCall(WeftLog("  %c  %5d cells  [%g, %g]  spacing %g  sides %s/%s  %d ranks, blocks of %d to %d cells", "xyz"[a], (int)l->cells[a], l->lower[a], l->lower[a] + l->cells[a] * l->h[a], l->h[a], lower, upper, (int)l->ranks[a], (int)smallest[a], (int)largest[a]));
+    PetscCall(WeftLog("  %c  %5d cells  [%g, %g]  spacing %g  sides %s/%s  %d ranks, blocks of %d to %d cells", "xyz"[a],
+                      (int)l -> cells[a], l -> lower[a], l -> lower[a] + l -> cells[a] * l -> h[a], l -> h[a], lower, upper,
+                      (int)l -> ranks[a], (int)smallest[a], (int)largest[a]));
   }
   PetscCall(WeftLog("  halo %d layers, walls by %s", (int)l->halo[0], l->wall == WEFT_WALL_MIRROR ? "mirror" : "value"));
   PetscFunctionReturn(0);
@@ -60,7 +62,8 @@ static PetscErrorCode PrintGrid(const Case *c)
 
 static PetscErrorCode PrintStep(const Case *c)
 {
-  static const char *const names[] = {"velocity", "smoke", "viscosity", "diffusivity", "buoyancy", "inflow", "features", "weights"};
+  static const char *const names[] = {"velocity", "smoke",  "viscosity", "diffusivity",
+                                      "buoyancy", "inflow", "features",  "weights"};
   const WeftOp             step    = WeftModelStep(c->model), *ops;
   PetscInt                 calls;
 
@@ -70,12 +73,17 @@ static PetscErrorCode PrintStep(const Case *c)
     const PetscInt at = WeftModelInput(c->model, names[n]);
     if (at < 0) continue;
     const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(step, at));
-    if (info->kind == WEFT_NUMBERS) PetscCall(WeftLog("  %-12s %d number%s%s", names[n], (int)info->count, info->count > 1 ? "s" : "", info->per_sample ? " per sample" : ""));
-    else PetscCall(WeftLog("  %-12s %d field%s, %zu bytes on this rank", names[n], (int)info->fields, info->fields > 1 ? "s" : "", info->bytes));
+    if (info->kind == WEFT_NUMBERS)
+      PetscCall(WeftLog("  %-12s %d number%s%s", names[n], (int)info->count, info->count > 1 ? "s" : "",
+                        info->per_sample ? " per sample" : ""));
+    else
+      PetscCall(WeftLog("  %-12s %d field%s, %zu bytes on this rank", names[n], (int)info->fields, info->fields > 1 ? "s" : "",
+                        info->bytes));
   }
   PetscCall(WeftProgramCalls(step, &calls, &ops));
   PetscCall(WeftLog("operators of a step (dt %g)", WeftModelTimeStep(c->model)));
-  for (PetscInt i = 0; i < calls; i++) PetscCall(WeftLog("  %-12s keeps %zu bytes for its adjoint", WeftOpName(ops[i]), WeftOpRecordBytes(ops[i])));
+  for (PetscInt i = 0; i < calls; i++)
+    PetscCall(WeftLog("  %-12s keeps %zu bytes for its adjoint", WeftOpName(ops[i]), WeftOpRecordBytes(ops[i])));
   PetscCall(WeftLog("  record of a step %zu bytes on this rank", WeftOpRecordBytes(step)));
   PetscFunctionReturn(0);
 }
@@ -92,7 +100,9 @@ static PetscErrorCode PrintMemory(const Case *c)
   PetscCall(WeftGetInt("train_unroll", &unroll));
   PetscCall(WeftGetInt("train_batch", &batch));
   for (PetscInt s = 0; s < WeftOpOutputs(step); s++) bytes += WeftSpaceGetInfo(WeftOpOutSpace(step, s))->bytes;
-  PetscCall(WeftLog("memory: an update of %d steps keeps %.3g MB per sample on this rank, %.3g MB for a batch of %d on one replica", (int)unroll, 1e-6 * (double)bytes * (double)unroll, 1e-6 * (double)bytes * (double)(unroll * batch), (int)batch));
+  PetscCall(
+      WeftLog("memory: an update of %d steps keeps %.3g MB per sample on this rank, %.3g MB for a batch of %d on one replica",
+              (int)unroll, 1e-6 * (double)bytes * (double)unroll, 1e-6 * (double)bytes * (double)(unroll * batch), (int)batch));
   PetscFunctionReturn(0);
 }
 
@@ -108,7 +118,9 @@ static PetscErrorCode PrintNet(const Case *c)
   PetscCall(WeftNetArrays(c->net, &count, &arrays));
   PetscCall(WeftNetFlops(c->net, &flops));
   PetscCall(WeftNetReceptiveField(c->net, &receptive));
-  PetscCall(WeftLog("net: %d parameters, a cell sees %d cells along each axis, %.3g million flops per step", (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, (int)receptive, 1e-6 * flops * l->cells[0] * l->cells[1] * l->cells[2]));
+  PetscCall(WeftLog("net: %d parameters, a cell sees %d cells along each axis, %.3g million flops per step",
+                    (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, (int)receptive,
+                    1e-6 * flops * l->cells[0] * l->cells[1] * l->cells[2]));
   for (PetscInt i = 0; i < count; i++) {
     PetscInt size = 1;
     for (PetscInt s = 0; s < arrays[i].rank; s++) size *= arrays[i].shape[s];

@@ -20,7 +20,8 @@ static PetscErrorCode Usage(void)
   PetscFunctionBegin;
   PetscCall(WeftLog("usage: weft VERB CASE.yaml [-key value ...]      (several ranks: mpirun -n N weft ...)\n\nverbs:"));
   for (size_t v = 0; v < PETSC_STATIC_ARRAY_LENGTH(verbs); v++) PetscCall(WeftLog("  %-9s %s", verbs[v].name, verbs[v].help));
-  PetscCall(WeftLog("\nweft VERB -help lists every key. A key of a case file, as  grid: {cells: [32, 64]},  is -grid_cells 32,64 here; the command line wins."));
+  PetscCall(WeftLog("\nweft VERB -help lists every key. A key of a case file, as  grid: {cells: [32, 64]},  is -grid_cells "
+                    "32,64 here; the command line wins."));
   PetscFunctionReturn(0);
 }
 
@@ -47,7 +48,8 @@ static PetscErrorCode Run(const char *name, const char *path)
   }
   if (!verb) {
     PetscCall(Usage());
-    return name ? WeftFail(PETSC_COMM_WORLD, "'%s' is no verb", name) : WeftFail(PETSC_COMM_WORLD, "a verb and a case are missing");
+    return name ? WeftFail(PETSC_COMM_WORLD, "'%s' is no verb", name)
+                : WeftFail(PETSC_COMM_WORLD, "a verb and a case are missing");
   }
   WeftCheck(path, PETSC_COMM_WORLD, "weft %s needs a case file, for example  weft %s cases/wake/%s.yaml", name, name, name);
   PetscCall(WeftCaseLoad(path));

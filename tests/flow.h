@@ -81,7 +81,8 @@ static inline PetscErrorCode FlowMeasure(Flow *f, WeftModelFigures *figures)
   WeftState outputs[WEFT_OP_MAX];
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < WeftOpOutputs(WeftModelStep(f->model)); i++) outputs[i] = i < WeftModelStates(f->model) ? f->in[i] : f->out[i];
+  for (PetscInt i = 0; i < WeftOpOutputs(WeftModelStep(f->model)); i++)
+    outputs[i] = i < WeftModelStates(f->model) ? f->in[i] : f->out[i];
   PetscCall(WeftModelMeasure(f->model, outputs, figures));
   PetscFunctionReturn(0);
 }

@@ -42,7 +42,8 @@ static PetscErrorCode Values(void)
 /* A mistake is told (to stderr) and returned, not computed. */
 static PetscErrorCode Faults(void)
 {
-  const char *const texts[] = {"", "1 +", "(1", "1)", "foo(1)", "sin 1", "min(1)", "min(1, 2, 3)", "x y", "1 = 2", "w", "1..2", "^2"};
+  const char *const texts[]   = {"",    "1 +",   "(1", "1)",   "foo(1)", "sin 1", "min(1)", "min(1, 2, 3)",
+                                 "x y", "1 = 2", "w",  "1..2", "^2"};
   char              deep[400] = "";
 
   PetscFunctionBegin;
@@ -52,7 +53,8 @@ static PetscErrorCode Faults(void)
   for (size_t i = 0; i <= PETSC_STATIC_ARRAY_LENGTH(texts); i++) {
     const char    *text = i < PETSC_STATIC_ARRAY_LENGTH(texts) ? texts[i] : deep;
     WeftExpression e    = NULL;
-    PetscCheck(WeftExpressionCreate("force", text, &e) == WEFT_ERR_USER, PETSC_COMM_SELF, PETSC_ERR_PLIB, "'%s' was taken for an expression", text);
+    PetscCheck(WeftExpressionCreate("force", text, &e) == WEFT_ERR_USER, PETSC_COMM_SELF, PETSC_ERR_PLIB,
+               "'%s' was taken for an expression", text);
   }
   PetscFunctionReturn(0);
 }

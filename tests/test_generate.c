@@ -5,7 +5,7 @@
 #include "flow.h"
 
 #define SIMULATIONS 4 /* 3 to train, 1 to test: replicas step 2, 1 and 1 */
-#define FRAMES      2
+#define FRAMES 2
 
 static PetscErrorCode Generate(const char *replicas, const char *folder)
 {
@@ -32,7 +32,8 @@ static PetscErrorCode Open(WeftSpace space, const char *folder, const char *name
 }
 
 /* Every frame of one file of both folders, and the numbers. */
-static PetscErrorCode CompareFiles(WeftSpace space, const char *const folder[2], const char *name, PetscInt simulations, const PetscReal reynolds[])
+static PetscErrorCode CompareFiles(WeftSpace space, const char *const folder[2], const char *name, PetscInt simulations,
+                                   const PetscReal reynolds[])
 {
   WeftState state[2];
   Opened    o[2];
@@ -41,7 +42,8 @@ static PetscErrorCode CompareFiles(WeftSpace space, const char *const folder[2],
   for (PetscInt k = 0; k < 2; k++) {
     PetscCall(WeftStateCreate(space, &state[k]));
     PetscCall(Open(space, folder[k], name, &o[k]));
-    TestCheck(o[k].info.simulations == simulations && o[k].info.frames == FRAMES && o[k].info.numbers == 2, "%s: shape of the file", name);
+    TestCheck(o[k].info.simulations == simulations && o[k].info.frames == FRAMES && o[k].info.numbers == 2,
+              "%s: shape of the file", name);
   }
   for (PetscInt s = 0; s < simulations; s++) {
     for (PetscInt k = 0; k < 2; k++) {
@@ -70,13 +72,13 @@ static PetscErrorCode CompareFiles(WeftSpace space, const char *const folder[2],
 /* Simulation 0 by hand: skip + 1 = 3 steps on the reference grid, restricted. The file holds single precision. */
 static PetscErrorCode CompareRun(const char *folder)
 {
-  WeftState restricted, stored;
-  PetscReal difference;
-  WeftSpace space;
-  WeftGrid  coarse;
-  WeftOp    op;
-  Opened    o;
-  Flow      f;
+  WeftState       restricted, stored;
+  PetscReal       difference;
+  WeftSpace       space;
+  WeftGrid        coarse;
+  WeftOp          op;
+  Opened          o;
+  Flow            f;
   WeftGridOptions box;
 
   PetscFunctionBegin;

@@ -62,7 +62,8 @@ static PetscErrorCode DotProduct(Flow *f)
 static PetscErrorCode Stop(void)
 {
   static const char *const steps[] = {"advect velocity", "project", "correct"};
-  WeftModelOptions         options = {0.5, 3, (char **)steps, WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_SEMI_LAGRANGIAN, 1.0, PETSC_FALSE};
+  WeftModelOptions         options = {0.5, 3,          (char **)steps, WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_SEMI_LAGRANGIAN,
+                                      1.0, PETSC_FALSE};
   WeftGridOptions          box;
   WeftState                in[WEFT_OP_MAX], out[WEFT_OP_MAX], in_bar[WEFT_OP_MAX], out_bar[WEFT_OP_MAX];
   WeftProgram              program;
@@ -94,7 +95,9 @@ static PetscErrorCode Stop(void)
   PetscCall(WeftProgramOutput(program, to));
   PetscCall(WeftProgramFinish(&program, "correction", &correction));
   PetscCall(WeftModelCreate(grid, 1, &options, correction, PETSC_FALSE, &model));
-  TestCheck(WeftModelInput(model, "velocity") == 0 && WeftModelInput(model, "features") == 1 && WeftModelInput(model, "weights") == 2 && WeftModelInput(model, "viscosity") == -1, "places of the inputs");
+  TestCheck(WeftModelInput(model, "velocity") == 0 && WeftModelInput(model, "features") == 1 &&
+                WeftModelInput(model, "weights") == 2 && WeftModelInput(model, "viscosity") == -1,
+            "places of the inputs");
   PetscCall(WeftStepStates(WeftModelStep(model), in, out));
   PetscCall(WeftStepStates(WeftModelStep(model), in_bar, out_bar));
   PetscCall(WeftStateSetRandom(in[0], 6, 0, 0.0, 1.0));
@@ -139,7 +142,13 @@ static PetscErrorCode Numbers(Flow *f)
 
 static PetscErrorCode Faults(WeftGrid grid)
 {
-  static const char *const lists[][2] = {{"swim", "'swim' is no step"}, {"advect", "'advect' must say what"}, {"advect pressure", "'advect pressure' must say what"}, {"project twice", "takes no further word"}, {"inflow", "inflow_region is missing"}, {"force", "force is missing"}, {"obstacle now", "takes no further word"}};
+  static const char *const lists[][2] = {{"swim", "'swim' is no step"},
+                                         {"advect", "'advect' must say what"},
+                                         {"advect pressure", "'advect pressure' must say what"},
+                                         {"project twice", "takes no further word"},
+                                         {"inflow", "inflow_region is missing"},
+                                         {"force", "force is missing"},
+                                         {"obstacle now", "takes no further word"}};
 
   PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lists); i++) {
@@ -170,7 +179,8 @@ static PetscErrorCode Test(void)
   PetscCall(FlowCreate(PETSC_COMM_WORLD, &f));
   PetscCall(FlowPlay(&f, 3));
   PetscCall(FlowMeasure(&f, &figures));
-  TestCheck(figures.max_divergence <= 1e-12 * figures.max_velocity / WeftGridLayout(f.grid)->h[0], "divergence %g around a sphere", (double)figures.max_divergence);
+  TestCheck(figures.max_divergence <= 1e-12 * figures.max_velocity / WeftGridLayout(f.grid)->h[0],
+            "divergence %g around a sphere", (double)figures.max_divergence);
   TestCheck(figures.force[1] > 0.0, "a sphere in a flow along y feels a force of %g", (double)figures.force[1]);
   PetscCall(DotProduct(&f));
   PetscCall(FlowDestroy(&f));

@@ -5,14 +5,23 @@
 #include "support.h"
 
 typedef double (*DistanceOf)(const double place[3]);
-static double Circle(const double p[3]) { return hypot(p[0] - 4.3, p[1] - 5.1) - 2.2; }
-static double Sphere(const double p[3]) { return sqrt((p[0] - 4.0) * (p[0] - 4.0) + (p[1] - 4.0) * (p[1] - 4.0) + (p[2] - 4.0) * (p[2] - 4.0)) - 2.5; }
+static double Circle(const double p[3])
+{
+  return hypot(p[0] - 4.3, p[1] - 5.1) - 2.2;
+}
+static double Sphere(const double p[3])
+{
+  return sqrt((p[0] - 4.0) * (p[0] - 4.0) + (p[1] - 4.0) * (p[1] - 4.0) + (p[2] - 4.0) * (p[2] - 4.0)) - 2.5;
+}
 static double Box(const double p[3])
 {
   const double x = fmax(2.0 - p[0], p[0] - 4.5), y = fmax(3.0 - p[1], p[1] - 6.0);
   return x < 0.0 && y < 0.0 ? fmax(x, y) : hypot(fmax(x, 0.0), fmax(y, 0.0));
 }
-static double Wrapped(const double p[3]) { return hypot(p[0] > 5.0 ? p[0] - 10.0 : p[0], p[1] - 5.0) - 2.0; } /* centre on the periodic side */
+static double Wrapped(const double p[3])
+{
+  return hypot(p[0] > 5.0 ? p[0] - 10.0 : p[0], p[1] - 5.0) - 2.0;
+} /* centre on the periodic side */
 
 /* mask: soft, sharp, closed; cells are sharp always. */
 static double Expected(DistanceOf distance, const double p[3], const char *mask, PetscInt axis, double h)
@@ -41,7 +50,8 @@ static PetscErrorCode CheckState(WeftState state, DistanceOf distance, const cha
           const PetscInt at[3] = {i, j, k};
           double         p[3]  = {0.0, 0.0, 0.0};
           for (PetscInt a = 0; a < l->dim; a++) p[a] = (at[a] + ((PetscInt)info->location[f] == a ? 0.0 : 0.5)) * l->h[a];
-          PetscCall(TestClose(WeftStatePlane(state, f, 0)[WeftLayoutIndex(l, i, j, k)], Expected(distance, p, mask, f, l->h[0]), 1e-12, "mask"));
+          PetscCall(TestClose(WeftStatePlane(state, f, 0)[WeftLayoutIndex(l, i, j, k)], Expected(distance, p, mask, f, l->h[0]),
+                              1e-12, "mask"));
         }
   }
   PetscFunctionReturn(0);
@@ -95,7 +105,14 @@ static PetscErrorCode Fault(const char *shape, const char *message)
 
 static PetscErrorCode Test(void)
 {
-  static const char *const faults[][2] = {{"circle 5 5", "circle needs 3"}, {"circle 5 5 0", "the radius must be positive"}, {"circle 5 5 two", "is no number"}, {"box 5 5 1 1", "give the lower corner first"}, {"disc 5 5 1", "'disc' is no shape"}, {"sphere 5 5 5 1", "needs a grid of 3 dimensions"}, {"circle 50 50 1", "no cell has its centre inside"}, {"box -1 -1 11 11", "fill the whole box"}};
+  static const char *const faults[][2] = {{"circle 5 5", "circle needs 3"},
+                                          {"circle 5 5 0", "the radius must be positive"},
+                                          {"circle 5 5 two", "is no number"},
+                                          {"box 5 5 1 1", "give the lower corner first"},
+                                          {"disc 5 5 1", "'disc' is no shape"},
+                                          {"sphere 5 5 5 1", "needs a grid of 3 dimensions"},
+                                          {"circle 50 50 1", "no cell has its centre inside"},
+                                          {"box -1 -1 11 11", "fill the whole box"}};
 
   PetscFunctionBegin;
   PetscCall(One(2, WEFT_SIDE_NOSLIP, "circle 4.3 5.1 2.2", "soft", Circle));

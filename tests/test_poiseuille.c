@@ -18,11 +18,13 @@ static PetscErrorCode Test(void)
   WeftLayoutOwned(l, WEFT_FACE_X, lo, hi);
   for (PetscInt j = lo[1]; j < hi[1]; j++) {
     const double y = (j + 0.5) * l->h[1], exact = force / (2.0 * viscosity) * (y * (1.0 - y) + l->h[1] * l->h[1] / 4.0);
-    for (PetscInt i = lo[0]; i < hi[0]; i++) PetscCall(TestClose(WeftStatePlane(f.in[0], 0, 0)[WeftLayoutIndex(l, i, j, 0)], exact, 1e-12, "profile"));
+    for (PetscInt i = lo[0]; i < hi[0]; i++)
+      PetscCall(TestClose(WeftStatePlane(f.in[0], 0, 0)[WeftLayoutIndex(l, i, j, 0)], exact, 1e-12, "profile"));
   }
   WeftLayoutOwned(l, WEFT_FACE_Y, lo, hi);
   for (PetscInt j = lo[1]; j < hi[1]; j++)
-    for (PetscInt i = lo[0]; i < hi[0]; i++) PetscCall(TestClose(WeftStatePlane(f.in[0], 1, 0)[WeftLayoutIndex(l, i, j, 0)], 0.0, 1e-14, "cross flow"));
+    for (PetscInt i = lo[0]; i < hi[0]; i++)
+      PetscCall(TestClose(WeftStatePlane(f.in[0], 1, 0)[WeftLayoutIndex(l, i, j, 0)], 0.0, 1e-14, "cross flow"));
   PetscCall(FlowDestroy(&f));
   PetscFunctionReturn(0);
 }

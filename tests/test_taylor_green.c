@@ -20,7 +20,8 @@ static PetscErrorCode Create(const Setting *s, PetscInt cells, PetscInt steps, F
   PetscFunctionBegin;
   PetscCall(PetscSNPrintf(text, sizeof(text), s->dim == 2 ? "%d;%d" : "%d;%d;%d", (int)cells, (int)cells, (int)cells));
   PetscCall(TestSetKey("grid_cells", text));
-  PetscCall(TestSetKey("grid_upper", s->dim == 2 ? "6.283185307179586;6.283185307179586" : "6.283185307179586;6.283185307179586;6.283185307179586"));
+  PetscCall(TestSetKey("grid_upper", s->dim == 2 ? "6.283185307179586;6.283185307179586"
+                                                 : "6.283185307179586;6.283185307179586;6.283185307179586"));
   PetscCall(TestSetKey("model_advect_velocity", s->maccormack ? "maccormack" : "semi_lagrangian"));
   PetscCall(TestSetKey("initial_type", "taylor_green"));
   PetscCall(PetscSNPrintf(text, sizeof(text), "%.17g", (double)s->viscosity));
@@ -85,13 +86,18 @@ static PetscErrorCode Orders(const Setting *s, PetscInt cells, PetscInt steps, P
 
   PetscFunctionBegin;
   for (PetscInt g = 0; g < 3 && (g < 2 || s->dim == 2); g++) {
-    if (s->dim == 2) PetscCall(ErrorOfDecay(s, cells << g, steps * (g == 0 ? 1 : g == 1 ? finer : finer * finer), &error[g]));
-    else PetscCall(Difference(s, cells << g, steps * (g ? finer : 1), finer, &error[g]));
+    if (s->dim == 2)
+      PetscCall(ErrorOfDecay(s, cells << g, steps * (g == 0 ? 1 : g == 1 ? finer : finer * finer), &error[g]));
+    else
+      PetscCall(Difference(s, cells << g, steps * (g ? finer : 1), finer, &error[g]));
   }
   for (PetscInt g = 1; g < (s->dim == 2 ? 3 : 2); g++) {
     const PetscReal order = log2(error[g - 1] / error[g]);
-    PetscCall(WeftLog("Taylor-Green %dD, %s: %d to %d cells: error %.3e to %.3e, order %.2f", (int)s->dim, s->maccormack ? "MacCormack" : "semi-Lagrangian", (int)(cells << (g - 1)), (int)(cells << g), (double)error[g - 1], (double)error[g], (double)order));
-    TestCheck(order >= lower && order <= upper, "observed order %g is not within [%g, %g]", (double)order, (double)lower, (double)upper);
+    PetscCall(WeftLog("Taylor-Green %dD, %s: %d to %d cells: error %.3e to %.3e, order %.2f", (int)s->dim,
+                      s->maccormack ? "MacCormack" : "semi-Lagrangian", (int)(cells << (g - 1)), (int)(cells << g),
+                      (double)error[g - 1], (double)error[g], (double)order));
+    TestCheck(order >= lower && order <= upper, "observed order %g is not within [%g, %g]", (double)order, (double)lower,
+              (double)upper);
   }
   PetscFunctionReturn(0);
 }

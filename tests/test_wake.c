@@ -19,15 +19,19 @@ static PetscErrorCode Test(void)
     WeftModelFigures figures;
     PetscCall(FlowPlay(&f, 10));
     PetscCall(FlowMeasure(&f, &figures));
-    TestCheck(isfinite(figures.kinetic_energy) && figures.max_velocity < 4.0, "step %" PetscInt_FMT ": largest velocity %g", n, (double)figures.max_velocity);
-    TestCheck(figures.max_divergence <= 1e-12 * figures.max_velocity / WeftGridLayout(f.grid)->h[0], "step %" PetscInt_FMT ": divergence %g", n, (double)figures.max_divergence);
+    TestCheck(isfinite(figures.kinetic_energy) && figures.max_velocity < 4.0, "step %" PetscInt_FMT ": largest velocity %g", n,
+              (double)figures.max_velocity);
+    TestCheck(figures.max_divergence <= 1e-12 * figures.max_velocity / WeftGridLayout(f.grid)->h[0],
+              "step %" PetscInt_FMT ": divergence %g", n, (double)figures.max_divergence);
     if (n <= 500) continue;
     if (figures.force[0] * last < 0.0) changes++;
     last    = figures.force[0];
     largest = PetscMax(largest, PetscAbsReal(figures.force[0]));
   }
-  PetscCall(WeftLog("wake at Re 1171.9: lift up to %.3f, %d changes of its sign from step 500 to 1000", (double)largest, (int)changes));
-  TestCheck(changes >= 4 && largest > 1.0, "the lift does not oscillate: %" PetscInt_FMT " changes of sign, at most %g", changes, (double)largest);
+  PetscCall(WeftLog("wake at Re 1171.9: lift up to %.3f, %d changes of its sign from step 500 to 1000", (double)largest,
+                    (int)changes));
+  TestCheck(changes >= 4 && largest > 1.0, "the lift does not oscillate: %" PetscInt_FMT " changes of sign, at most %g",
+            changes, (double)largest);
   PetscCall(FlowDestroy(&f));
   PetscFunctionReturn(0);
 }

@@ -9,7 +9,8 @@ typedef struct {
   const char *grid; /* process grid */
 } Layout;
 static const Layout flat[]  = {{1, "1;1"}, {2, "1;2"}, {2, "2;1"}, {3, "1;3"}, {4, "1;4"}, {4, "2;2"}, {4, "4;1"}};
-static const Layout solid[] = {{1, "1;1;1"}, {2, "1;1;2"}, {2, "2;1;1"}, {3, "1;3;1"}, {4, "1;2;2"}, {4, "2;2;1"}, {4, "1;4;1"}};
+static const Layout solid[] = {{1, "1;1;1"}, {2, "1;1;2"}, {2, "2;1;1"}, {3, "1;3;1"},
+                               {4, "1;2;2"}, {4, "2;2;1"}, {4, "1;4;1"}};
 
 /* The fields of the newest states after `steps`, one after another, on rank 0. */
 static PetscErrorCode Play(MPI_Comm comm, PetscInt steps, size_t *bytes, char **all)
@@ -40,9 +41,9 @@ static PetscErrorCode Play(MPI_Comm comm, PetscInt steps, size_t *bytes, char **
 
 static PetscErrorCode Compare(const char *cells, PetscInt count, const Layout layouts[], PetscInt steps)
 {
-  char               *reference = NULL;
-  size_t              expected  = 0;
-  PetscMPIInt         rank;
+  char       *reference = NULL;
+  size_t      expected  = 0;
+  PetscMPIInt rank;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
@@ -61,7 +62,8 @@ static PetscErrorCode Compare(const char *cells, PetscInt count, const Layout la
       reference = all;
       expected  = bytes;
     } else {
-      TestCheck(rank || (bytes == expected && !memcmp(all, reference, bytes)), "%s cells: layout %s differs from one rank after %" PetscInt_FMT " steps", cells, layouts[i].grid, steps);
+      TestCheck(rank || (bytes == expected && !memcmp(all, reference, bytes)),
+                "%s cells: layout %s differs from one rank after %" PetscInt_FMT " steps", cells, layouts[i].grid, steps);
       PetscCall(PetscFree(all));
     }
   }

@@ -7,7 +7,7 @@
 typedef enum { PUSH, PLACE, CALL_ONE, CALL_TWO } Code;
 typedef struct {
   Code   code;
-  int    axis; /* PLACE */
+  int    axis;  /* PLACE */
   double value; /* PUSH */
   double (*one)(double);
   double (*two)(double, double);
@@ -27,28 +27,71 @@ typedef struct {
 
 /* ---- operations ---------------------------------------------------------------------------------------------- */
 
-static double Add(double a, double b) { return a + b; }
-static double Subtract(double a, double b) { return a - b; }
-static double Multiply(double a, double b) { return a * b; }
-static double Divide(double a, double b) { return a / b; }
-static double Less(double a, double b) { return a < b; }
-static double LessEqual(double a, double b) { return a <= b; }
-static double Greater(double a, double b) { return a > b; }
-static double GreaterEqual(double a, double b) { return a >= b; }
-static double Equal(double a, double b) { return a == b; }
-static double NotEqual(double a, double b) { return a != b; }
-static double Negate(double a) { return -a; }
-static double Step(double a) { return a > 0.0; }
-static double Minimum(double a, double b) { return a < b ? a : b; }
-static double Maximum(double a, double b) { return a > b ? a : b; }
+static double Add(double a, double b)
+{
+  return a + b;
+}
+static double Subtract(double a, double b)
+{
+  return a - b;
+}
+static double Multiply(double a, double b)
+{
+  return a * b;
+}
+static double Divide(double a, double b)
+{
+  return a / b;
+}
+static double Less(double a, double b)
+{
+  return a < b;
+}
+static double LessEqual(double a, double b)
+{
+  return a <= b;
+}
+static double Greater(double a, double b)
+{
+  return a > b;
+}
+static double GreaterEqual(double a, double b)
+{
+  return a >= b;
+}
+static double Equal(double a, double b)
+{
+  return a == b;
+}
+static double NotEqual(double a, double b)
+{
+  return a != b;
+}
+static double Negate(double a)
+{
+  return -a;
+}
+static double Step(double a)
+{
+  return a > 0.0;
+}
+static double Minimum(double a, double b)
+{
+  return a < b ? a : b;
+}
+static double Maximum(double a, double b)
+{
+  return a > b ? a : b;
+}
 
 static const struct {
   const char *name;
   double (*one)(double);
   double (*two)(double, double);
 } functions[] = {
-  {"sin", sin, NULL}, {"cos", cos, NULL},  {"tan", tan, NULL},   {"exp", exp, NULL},       {"log", log, NULL},       {"sqrt", sqrt, NULL},
-  {"abs", fabs, NULL}, {"tanh", tanh, NULL}, {"step", Step, NULL}, {"min", NULL, Minimum}, {"max", NULL, Maximum},
+    {"sin", sin, NULL},   {"cos", cos, NULL},     {"tan", tan, NULL},     {"exp", exp, NULL},
+    {"log", log, NULL},   {"sqrt", sqrt, NULL},   {"abs", fabs, NULL},    {"tanh", tanh, NULL},
+    {"step", Step, NULL}, {"min", NULL, Minimum}, {"max", NULL, Maximum},
 };
 
 /* Longest spelling first. */
@@ -72,7 +115,10 @@ static PetscErrorCode Emit(Parser *p, Instruction instruction)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode EmitTwo(Parser *p, double (*two)(double, double)) { return Emit(p, (Instruction){CALL_TWO, 0, 0.0, NULL, two}); }
+static PetscErrorCode EmitTwo(Parser *p, double (*two)(double, double))
+{
+  return Emit(p, (Instruction){CALL_TWO, 0, 0.0, NULL, two});
+}
 
 /* ---- grammar: comparison < sum < product < sign < power < primary ---------------------------------------------- */
 
@@ -120,9 +166,12 @@ static PetscErrorCode Name(Parser *p)
   }
   for (size_t f = 0; f < PETSC_STATIC_ARRAY_LENGTH(functions); f++) {
     if (strcmp(name, functions[f].name)) continue;
-    if (!Take(p, '(')) p->fault = "a function needs its values in brackets";
-    else PetscCall(Bracketed(p, functions[f].one ? 1 : 2));
-    if (!p->fault) PetscCall(Emit(p, (Instruction){functions[f].one ? CALL_ONE : CALL_TWO, 0, 0.0, functions[f].one, functions[f].two}));
+    if (!Take(p, '('))
+      p->fault = "a function needs its values in brackets";
+    else
+      PetscCall(Bracketed(p, functions[f].one ? 1 : 2));
+    if (!p->fault)
+      PetscCall(Emit(p, (Instruction){functions[f].one ? CALL_ONE : CALL_TWO, 0, 0.0, functions[f].one, functions[f].two}));
     PetscFunctionReturn(0);
   }
   p->at    = start;
@@ -134,15 +183,18 @@ static PetscErrorCode Primary(Parser *p)
 {
   PetscFunctionBegin;
   if (p->fault) PetscFunctionReturn(0);
-  if (Take(p, '(')) PetscCall(Bracketed(p, 1));
-  else if (isalpha((unsigned char)*p->at)) PetscCall(Name(p));
+  if (Take(p, '('))
+    PetscCall(Bracketed(p, 1));
+  else if (isalpha((unsigned char)*p->at))
+    PetscCall(Name(p));
   else if (isdigit((unsigned char)*p->at) || *p->at == '.') {
     char        *end;
     const double value = strtod(p->at, &end);
     if (end == p->at) p->fault = "this is no number";
     p->at = end;
     PetscCall(Emit(p, (Instruction){PUSH, 0, value, NULL, NULL}));
-  } else p->fault = *p->at ? "a value was expected here" : "the expression ends too early";
+  } else
+    p->fault = *p->at ? "a value was expected here" : "the expression ends too early";
   PetscFunctionReturn(0);
 }
 
@@ -155,7 +207,8 @@ static PetscErrorCode Signed(Parser *p)
   if (++p->brackets > STACK_ROOM && !p->fault) p->fault = "the expression is nested too deeply";
   if (p->fault) PetscFunctionReturn(0);
   negative = Take(p, '-');
-  if (negative || Take(p, '+')) PetscCall(Signed(p));
+  if (negative || Take(p, '+'))
+    PetscCall(Signed(p));
   else {
     PetscCall(Primary(p));
     if (!p->fault && Take(p, '^')) {
@@ -246,9 +299,15 @@ double WeftExpressionEvaluate(WeftExpression e, const double place[3])
   for (PetscInt i = 0; i < e->count; i++) {
     const Instruction *c = &e->instruction[i];
     switch (c->code) {
-    case PUSH: stack[++top] = c->value; break;
-    case PLACE: stack[++top] = place[c->axis]; break;
-    case CALL_ONE: stack[top] = (*c->one)(stack[top]); break;
+    case PUSH:
+      stack[++top] = c->value;
+      break;
+    case PLACE:
+      stack[++top] = place[c->axis];
+      break;
+    case CALL_ONE:
+      stack[top] = (*c->one)(stack[top]);
+      break;
     case CALL_TWO:
       top--;
       stack[top] = (*c->two)(stack[top], stack[top + 1]);

@@ -14,7 +14,7 @@ static void MeasureVelocity(const WeftLayout *l, WeftState velocity, PetscInt sa
   const double volume = l->h[0] * (l->dim > 1 ? l->h[1] : 1.0) * (l->dim > 2 ? l->h[2] : 1.0);
 
   for (PetscInt a = 0; a < l->dim; a++) {
-    const double *u = WeftStatePlane(velocity, a, sample);
+    const double *u   = WeftStatePlane(velocity, a, sample);
     double        sum = 0.0, largest = 0.0;
     PetscInt      lo[3], hi[3];
     WeftLayoutOwned(l, (WeftLocation)a, lo, hi);
@@ -53,7 +53,8 @@ static void ForceOfMask(const WeftLayout *l, WeftState before, WeftState faces, 
 }
 
 /* Pressure on the faces between an open and a closed cell. p and open carry one layer of ghosts (COPY: no force at sides). */
-static void ForceOfPressure(const WeftLayout *l, WeftState pressure, WeftState open, PetscInt sample, double volume, double force[3])
+static void ForceOfPressure(const WeftLayout *l, WeftState pressure, WeftState open, PetscInt sample, double volume,
+                            double force[3])
 {
   const double *p = WeftStatePlane(pressure, 0, sample), *o = WeftStatePlane(open, 0, 0);
 
@@ -135,7 +136,11 @@ PetscErrorCode WeftModelMeasure(WeftModel m, const WeftState outputs[], WeftMode
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(m->batch * 4), MPI_DOUBLE, MPI_SUM, comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, maxima, (PetscMPIInt)(m->batch * 3), MPI_DOUBLE, MPI_MAX, comm));
   for (PetscInt b = 0; b < m->batch; b++) {
-    figures[b] = (WeftModelFigures){sums[b].energy, maxima[b].velocity, maxima[b].courant, maxima[b].divergence, {sums[b].force[0], sums[b].force[1], sums[b].force[2]}};
+    figures[b] = (WeftModelFigures){sums[b].energy,
+                                    maxima[b].velocity,
+                                    maxima[b].courant,
+                                    maxima[b].divergence,
+                                    {sums[b].force[0], sums[b].force[1], sums[b].force[2]}};
   }
   PetscCall(PetscFree2(sums, maxima));
   PetscFunctionReturn(0);

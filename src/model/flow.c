@@ -16,9 +16,9 @@ typedef struct {
 
 typedef struct {
   const char *word;
-  PetscBool   targeted;             /* followed by velocity or smoke */
-  PetscBool   smoke;                /* needs smoke */
-  int         number;               /* the number that it reads, -1: none; of smoke: the next one */
+  PetscBool   targeted; /* followed by velocity or smoke */
+  PetscBool   smoke;    /* needs smoke */
+  int         number;   /* the number that it reads, -1: none; of smoke: the next one */
   PetscErrorCode (*add)(Build *b, Target target);
 } StepRow;
 
@@ -36,8 +36,14 @@ static PetscErrorCode Call(Build *b, WeftOp *op, const PetscInt in[], PetscInt *
   PetscFunctionReturn(0);
 }
 
-static PetscInt *Newest(Build *b, Target target) { return target == TARGET_SMOKE ? &b->smoke : &b->velocity; }
-static WeftSpace SpaceOf(Build *b, Target target) { return target == TARGET_SMOKE ? b->model->cells : b->model->velocity; }
+static PetscInt *Newest(Build *b, Target target)
+{
+  return target == TARGET_SMOKE ? &b->smoke : &b->velocity;
+}
+static WeftSpace SpaceOf(Build *b, Target target)
+{
+  return target == TARGET_SMOKE ? b->model->cells : b->model->velocity;
+}
 
 static PetscErrorCode AddDiffuse(Build *b, Target target)
 {
@@ -46,7 +52,9 @@ static PetscErrorCode AddDiffuse(Build *b, Target target)
 
   PetscFunctionBegin;
   PetscCall(WeftOpCreateDiffuse(SpaceOf(b, target), b->model->options.dt, &op));
-  PetscCall(Call(b, &op, (PetscInt[]){*newest, b->number[target == TARGET_SMOKE ? WEFT_NUMBER_DIFFUSIVITY : WEFT_NUMBER_VISCOSITY]}, newest));
+  PetscCall(Call(b, &op,
+                 (PetscInt[]){*newest, b->number[target == TARGET_SMOKE ? WEFT_NUMBER_DIFFUSIVITY : WEFT_NUMBER_VISCOSITY]},
+                 newest));
   PetscFunctionReturn(0);
 }
 
@@ -57,7 +65,8 @@ static PetscErrorCode AddAdvect(Build *b, Target target)
   WeftOp                  op;
 
   PetscFunctionBegin;
-  PetscCall(WeftOpCreateAdvect(SpaceOf(b, target), b->model->velocity, target == TARGET_SMOKE ? o->advect_smoke : o->advect_velocity, o->dt, &op));
+  PetscCall(WeftOpCreateAdvect(SpaceOf(b, target), b->model->velocity,
+                               target == TARGET_SMOKE ? o->advect_smoke : o->advect_velocity, o->dt, &op));
   PetscCall(Call(b, &op, (PetscInt[]){*newest, b->velocity}, newest));
   PetscFunctionReturn(0);
 }
@@ -73,7 +82,9 @@ static PetscErrorCode AddInflow(Build *b, Target target)
   PetscFunctionBegin;
   (void)target;
   PetscCall(WeftExpressionsFromKey("inflow_region", 1, region, &set));
-  WeftCheck(set, PETSC_COMM_WORLD, "inflow_region is missing; the step 'inflow' of model_steps needs to know where, for example  inflow: {region: \"y < 5\"}");
+  WeftCheck(set, PETSC_COMM_WORLD,
+            "inflow_region is missing; the step 'inflow' of model_steps needs to know where, for example  inflow: {region: \"y "
+            "< 5\"}");
   PetscCall(WeftModelCellSpace(b->model->grid, 1, "inflow", &one));
   PetscCall(WeftStateCreate(one, &shape));
   PetscCall(WeftSpaceDestroy(&one));
@@ -144,7 +155,9 @@ static PetscErrorCode AddPrescribe(Build *b, Target target)
   PetscFunctionBegin;
   (void)target;
   PetscCall(WeftExpressionsFromKey("prescribe_region", 1, region, &set));
-  WeftCheck(set, PETSC_COMM_WORLD, "prescribe_region is missing; the step 'prescribe' of model_steps needs to know where, for example  prescribe: {region: \"y < 5\", velocity: [0, 1]}");
+  WeftCheck(set, PETSC_COMM_WORLD,
+            "prescribe_region is missing; the step 'prescribe' of model_steps needs to know where, for example  prescribe: "
+            "{region: \"y < 5\", velocity: [0, 1]}");
   PetscCall(VelocityFromKey(b, "prescribe_velocity", "prescribe", &offset));
   PetscCall(WeftStateCreate(WeftStateSpace(offset), &factor));
   for (PetscInt c = 0; c < l->dim; c++) {
@@ -170,7 +183,9 @@ static PetscErrorCode AddObstacle(Build *b, Target target)
 
   PetscFunctionBegin;
   (void)target;
-  if (!b->model->faces) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the step 'obstacle' needs obstacle_shapes, for example  obstacle: {shapes: [circle 50 50 10]}");
+  if (!b->model->faces)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
+                       "the step 'obstacle' needs obstacle_shapes, for example  obstacle: {shapes: [circle 50 50 10]}");
   PetscCall(WeftOpCreateAffine(b->model->velocity, b->model->faces, NULL, &op));
   b->before_obstacle = b->velocity;
   PetscCall(Call(b, &op, &b->velocity, &b->velocity));
@@ -211,15 +226,15 @@ static PetscErrorCode AddCorrect(Build *b, Target target)
 }
 
 static const StepRow rows[] = {
-  {"diffuse", PETSC_TRUE, PETSC_FALSE, WEFT_NUMBER_VISCOSITY, AddDiffuse},
-  {"advect", PETSC_TRUE, PETSC_FALSE, -1, AddAdvect},
-  {"inflow", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_INFLOW, AddInflow},
-  {"buoyancy", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_BUOYANCY, AddBuoyancy},
-  {"force", PETSC_FALSE, PETSC_FALSE, -1, AddForce},
-  {"prescribe", PETSC_FALSE, PETSC_FALSE, -1, AddPrescribe},
-  {"obstacle", PETSC_FALSE, PETSC_FALSE, -1, AddObstacle},
-  {"project", PETSC_FALSE, PETSC_FALSE, -1, AddProject},
-  {"correct", PETSC_FALSE, PETSC_FALSE, -1, AddCorrect},
+    {"diffuse", PETSC_TRUE, PETSC_FALSE, WEFT_NUMBER_VISCOSITY, AddDiffuse},
+    {"advect", PETSC_TRUE, PETSC_FALSE, -1, AddAdvect},
+    {"inflow", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_INFLOW, AddInflow},
+    {"buoyancy", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_BUOYANCY, AddBuoyancy},
+    {"force", PETSC_FALSE, PETSC_FALSE, -1, AddForce},
+    {"prescribe", PETSC_FALSE, PETSC_FALSE, -1, AddPrescribe},
+    {"obstacle", PETSC_FALSE, PETSC_FALSE, -1, AddObstacle},
+    {"project", PETSC_FALSE, PETSC_FALSE, -1, AddProject},
+    {"correct", PETSC_FALSE, PETSC_FALSE, -1, AddCorrect},
 };
 
 /* ---- the list ---------------------------------------------------------------------------------------------------- */
@@ -238,15 +253,22 @@ static PetscErrorCode ParseStep(const char *line, const StepRow **row, Target *t
     PetscCall(PetscStrcmp(words[0], rows[r].word, &same));
     if (same) *row = &rows[r];
   }
-  if (!*row) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "'%s' is no step; there are: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, prescribe, obstacle, project, correct", line);
+  if (!*row)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
+                       "'%s' is no step; there are: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, "
+                       "prescribe, obstacle, project, correct",
+                       line);
   if ((*row)->targeted && count == 2) {
     PetscBool velocity, smoke;
     PetscCall(PetscStrcmp(words[1], "velocity", &velocity));
     PetscCall(PetscStrcmp(words[1], "smoke", &smoke));
     *target = velocity ? TARGET_VELOCITY : smoke ? TARGET_SMOKE : TARGET_NONE;
   }
-  if ((*row)->targeted && *target == TARGET_NONE) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "'%s' must say what: '%s velocity' or '%s smoke'", line, words[0], words[0]);
-  if (!(*row)->targeted && count > 1) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "'%s': the step '%s' takes no further word", line, words[0]);
+  if ((*row)->targeted && *target == TARGET_NONE)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "'%s' must say what: '%s velocity' or '%s smoke'", line, words[0],
+                       words[0]);
+  if (!(*row)->targeted && count > 1)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "'%s': the step '%s' takes no further word", line, words[0]);
   PetscCall(PetscStrToArrayDestroy(count, words));
   PetscFunctionReturn(0);
 }
@@ -262,8 +284,8 @@ static PetscErrorCode AddInput(Build *b, const char *name, WeftSpace space, Pets
 
 static PetscErrorCode AddInputs(Build *b, const PetscBool reads[])
 {
-  WeftModel      m     = b->model;
-  const PetscInt dim   = WeftGridLayout(m->grid)->dim;
+  WeftModel      m                        = b->model;
+  const PetscInt dim                      = WeftGridLayout(m->grid)->dim;
   const PetscInt width[WEFT_NUMBER_KINDS] = {1, 1, dim, 1, 1};
   MPI_Comm       comm;
 
@@ -297,7 +319,7 @@ static PetscErrorCode AddOutput(Build *b, PetscInt slot, PetscInt input, WeftSpa
 
 static PetscErrorCode AddSteps(Build *b)
 {
-  const WeftModelOptions *o = &b->model->options;
+  const WeftModelOptions *o        = &b->model->options;
   PetscInt                velocity = b->velocity, smoke = b->smoke, outputs;
 
   PetscFunctionBegin;
@@ -325,7 +347,7 @@ static PetscErrorCode AddSteps(Build *b)
 /* First pass over the list: which states and numbers the steps need. */
 static PetscErrorCode Survey(Build *b, PetscBool reads[])
 {
-  const WeftModelOptions *o = &b->model->options;
+  const WeftModelOptions *o        = &b->model->options;
   PetscBool               corrects = PETSC_FALSE;
 
   PetscFunctionBegin;
@@ -337,9 +359,12 @@ static PetscErrorCode Survey(Build *b, PetscBool reads[])
     if (row->number >= 0) reads[row->number + (target == TARGET_SMOKE ? 1 : 0)] = PETSC_TRUE;
     if (row->add != AddCorrect) continue;
     corrects = PETSC_TRUE;
-    if (!b->solver_gradient && s + 1 < o->steps) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "a gradient without the solver needs 'correct' as the last step, not '%s'", o->step[o->steps - 1]);
+    if (!b->solver_gradient && s + 1 < o->steps)
+      return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
+                         "a gradient without the solver needs 'correct' as the last step, not '%s'", o->step[o->steps - 1]);
   }
-  if (b->correction && !corrects) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "there is a correction, but no step 'correct' that applies it");
+  if (b->correction && !corrects)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "there is a correction, but no step 'correct' that applies it");
   if (b->correction) reads[WEFT_NUMBER_FEATURES] = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
@@ -353,7 +378,8 @@ static PetscErrorCode CopyOptions(const WeftModelOptions *from, WeftModelOptions
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction, PetscBool solver_gradient, WeftModel *model)
+PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction,
+                               PetscBool solver_gradient, WeftModel *model)
 {
   PetscBool reads[WEFT_NUMBER_KINDS] = {PETSC_FALSE};
   Build     b                        = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1}};
@@ -399,11 +425,26 @@ PetscErrorCode WeftModelDestroy(WeftModel *model)
   PetscFunctionReturn(0);
 }
 
-WeftOp    WeftModelStep(WeftModel model) { return model->step; }
-PetscInt  WeftModelStates(WeftModel model) { return model->smoke ? 2 : 1; }
-WeftSpace WeftModelVelocitySpace(WeftModel model) { return model->velocity; }
-PetscBool WeftModelProjects(WeftModel model) { return model->projects; }
-PetscReal WeftModelTimeStep(WeftModel model) { return model->options.dt; }
+WeftOp WeftModelStep(WeftModel model)
+{
+  return model->step;
+}
+PetscInt WeftModelStates(WeftModel model)
+{
+  return model->smoke ? 2 : 1;
+}
+WeftSpace WeftModelVelocitySpace(WeftModel model)
+{
+  return model->velocity;
+}
+PetscBool WeftModelProjects(WeftModel model)
+{
+  return model->projects;
+}
+PetscReal WeftModelTimeStep(WeftModel model)
+{
+  return model->options.dt;
+}
 
 PetscErrorCode WeftModelFeatureSpace(WeftGrid grid, PetscInt batch, WeftSpace *features)
 {

@@ -8,7 +8,8 @@
 static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscInt i, PetscInt j, PetscInt k, double place[3])
 {
   const PetscInt at[3] = {i, j, k};
-  for (PetscInt a = 0; a < 3; a++) place[a] = a < l->dim ? l->lower[a] + ((double)at[a] + ((PetscInt)location == a ? 0.0 : 0.5)) * l->h[a] : 0.0;
+  for (PetscInt a = 0; a < 3; a++)
+    place[a] = a < l->dim ? l->lower[a] + ((double)at[a] + ((PetscInt)location == a ? 0.0 : 0.5)) * l->h[a] : 0.0;
 }
 
 /* Expressions of a key, one per component or one for all; NULL where the key is not set. */
@@ -22,7 +23,14 @@ PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *nam
 /* y = x with derivative zero: where the gradient is to stop. Not a derivative of its map, so it has no row in the list. */
 PetscErrorCode WeftOpCreateStop(WeftSpace space, WeftOp *op);
 
-typedef enum { WEFT_NUMBER_VISCOSITY, WEFT_NUMBER_DIFFUSIVITY, WEFT_NUMBER_BUOYANCY, WEFT_NUMBER_INFLOW, WEFT_NUMBER_FEATURES, WEFT_NUMBER_KINDS } WeftNumber;
+typedef enum {
+  WEFT_NUMBER_VISCOSITY,
+  WEFT_NUMBER_DIFFUSIVITY,
+  WEFT_NUMBER_BUOYANCY,
+  WEFT_NUMBER_INFLOW,
+  WEFT_NUMBER_FEATURES,
+  WEFT_NUMBER_KINDS
+} WeftNumber;
 extern const char *const WeftNumberNames[]; /* of the step's inputs */
 
 struct _n_WeftModel {

@@ -36,8 +36,9 @@ static void TaylorGreen(WeftState state)
             double place[3], z;
             WeftPlace(l, info->location[f], i, j, n, place);
             for (PetscInt a = 0; a < l->dim; a++) place[a] = k[a] * (place[a] - l->lower[a]);
-            z                                  = l->dim > 2 ? cos(place[2]) : 1.0;
-            plane[WeftLayoutIndex(l, i, j, n)] = f == 0 ? sin(place[0]) * cos(place[1]) * z : -k[0] / k[1] * cos(place[0]) * sin(place[1]) * z;
+            z = l->dim > 2 ? cos(place[2]) : 1.0;
+            plane[WeftLayoutIndex(l, i, j, n)] =
+                f == 0 ? sin(place[0]) * cos(place[1]) * z : -k[0] / k[1] * cos(place[0]) * sin(place[1]) * z;
           }
         }
       }

@@ -24,7 +24,10 @@ static PetscErrorCode CheckDiffusion(WeftModel m, const char *what, PetscReal vi
   PetscCall(WeftGridGetComm(m->grid, &comm));
   WeftCheck(viscosity >= 0.0, comm, "a %s of %g is negative", what, (double)viscosity);
   for (PetscInt a = 0; a < l->dim; a++) rate += 2.0 * viscosity / (l->h[a] * l->h[a]);
-  if (m->options.dt * rate > 1.0) return WeftFailKey(comm, "model_dt", "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g", what, (double)viscosity, (double)(1.0 / rate));
+  if (m->options.dt * rate > 1.0)
+    return WeftFailKey(comm, "model_dt",
+                       "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g", what,
+                       (double)viscosity, (double)(1.0 / rate));
   PetscFunctionReturn(0);
 }
 
@@ -35,23 +38,28 @@ static double *Number(WeftModel m, const WeftState inputs[], const char *name, P
   return (double *)WeftStateDataWrite(inputs[at]) + sample * WeftSpaceGetInfo(WeftStateSpace(inputs[at]))->count;
 }
 
-PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscInt sample, PetscInt count, const char (*names)[32], const PetscReal values[])
+PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscInt sample, PetscInt count,
+                                   const char (*names)[32], const PetscReal values[])
 {
   double   *viscosity = Number(m, inputs, "viscosity", sample), *features = Number(m, inputs, "features", sample);
   PetscReal given = -1.0, reynolds = -1.0;
 
   PetscFunctionBegin;
   for (PetscInt n = 0; n < count; n++) {
-    if (!strcmp(names[n], "viscosity")) given = values[n];
-    else if (!strcmp(names[n], "reynolds")) reynolds = values[n];
+    if (!strcmp(names[n], "viscosity"))
+      given = values[n];
+    else if (!strcmp(names[n], "reynolds"))
+      reynolds = values[n];
   }
   if (given < 0.0 && reynolds > 0.0) PetscCall(WeftModelViscosity(reynolds, &given));
   if (features) {
-    WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(m->velocity)->comm, "the dataset has no number 'reynolds', which the correction is told");
+    WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(m->velocity)->comm,
+              "the dataset has no number 'reynolds', which the correction is told");
     *features = reynolds;
   }
   if (viscosity) {
-    WeftCheck(given >= 0.0, WeftSpaceGetInfo(m->velocity)->comm, "the dataset has neither a number 'viscosity' nor 'reynolds', and the step diffuses velocity");
+    WeftCheck(given >= 0.0, WeftSpaceGetInfo(m->velocity)->comm,
+              "the dataset has neither a number 'viscosity' nor 'reynolds', and the step diffuses velocity");
     *viscosity = given / m->options.viscosity_ratio;
     PetscCall(CheckDiffusion(m, "viscosity", *viscosity));
   }
@@ -67,7 +75,8 @@ static PetscErrorCode PerSample(WeftModel m, const char *key, PetscReal values[]
   PetscCall(WeftHasKey(key, set));
   if (!*set) PetscFunctionReturn(0);
   PetscCall(WeftGetRealList(key, values, &count));
-  if (count != 1 && count != m->batch) return WeftFailKey(PETSC_COMM_WORLD, key, "needs 1 value, or %" PetscInt_FMT ", one per sample", m->batch);
+  if (count != 1 && count != m->batch)
+    return WeftFailKey(PETSC_COMM_WORLD, key, "needs 1 value, or %" PetscInt_FMT ", one per sample", m->batch);
   for (PetscInt b = count; b < m->batch; b++) values[b] = values[0];
   PetscFunctionReturn(0);
 }
@@ -83,14 +92,18 @@ PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel m, const WeftState inputs[]
   PetscCall(PetscMalloc2(m->batch, &viscosity, m->batch, &reynolds));
   PetscCall(PerSample(m, "model_viscosity", viscosity, &has_viscosity));
   PetscCall(PerSample(m, "model_reynolds", reynolds, &has_reynolds));
-  if (has_viscosity && has_reynolds) return WeftFailKey(PETSC_COMM_WORLD, "model_reynolds", "model_viscosity is given too; say one of them");
-  WeftCheck(has_viscosity || has_reynolds, PETSC_COMM_WORLD, "model_viscosity or model_reynolds is missing; the steps of model_steps read one of them");
+  if (has_viscosity && has_reynolds)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_reynolds", "model_viscosity is given too; say one of them");
+  WeftCheck(has_viscosity || has_reynolds, PETSC_COMM_WORLD,
+            "model_viscosity or model_reynolds is missing; the steps of model_steps read one of them");
   PetscCall(WeftGetReal("model_speed", &speed));
   PetscCall(WeftGetReal("model_length", &length));
   for (PetscInt b = 0; b < m->batch; b++) {
     PetscReal values[2];
-    if (has_reynolds) PetscCall(WeftModelViscosity(reynolds[b], &viscosity[b]));
-    else reynolds[b] = viscosity[b] > 0.0 ? speed * length / viscosity[b] : PETSC_MAX_REAL;
+    if (has_reynolds)
+      PetscCall(WeftModelViscosity(reynolds[b], &viscosity[b]));
+    else
+      reynolds[b] = viscosity[b] > 0.0 ? speed * length / viscosity[b] : PETSC_MAX_REAL;
     values[0] = viscosity[b];
     values[1] = reynolds[b];
     PetscCall(WeftModelSetNumbers(m, inputs, b, 2, names, values));
@@ -110,7 +123,8 @@ PetscErrorCode WeftModelSmokeNumbers(WeftModel m, const WeftState inputs[])
   PetscCall(WeftGetReal("inflow_rate", &rate));
   PetscCall(WeftGetRealList("model_buoyancy", buoyancy, &count));
   if (Number(m, inputs, "diffusivity", 0)) PetscCall(CheckDiffusion(m, "diffusivity", diffusivity));
-  if (Number(m, inputs, "buoyancy", 0) && count != dim) return WeftFailKey(PETSC_COMM_WORLD, "model_buoyancy", "needs %" PetscInt_FMT " components", dim);
+  if (Number(m, inputs, "buoyancy", 0) && count != dim)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_buoyancy", "needs %" PetscInt_FMT " components", dim);
   for (PetscInt b = 0; b < m->batch; b++) {
     double *d = Number(m, inputs, "diffusivity", b), *i = Number(m, inputs, "inflow", b), *f = Number(m, inputs, "buoyancy", b);
     if (d) *d = diffusivity;

@@ -13,11 +13,14 @@ typedef struct {
 static PetscErrorCode ShapeNumbers(const char *line, char *const words[], int count, PetscInt expected, PetscReal values[])
 {
   PetscFunctionBegin;
-  if (count - 1 != expected) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' has %d numbers; %s needs %" PetscInt_FMT, line, count - 1, words[0], expected);
+  if (count - 1 != expected)
+    return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' has %d numbers; %s needs %" PetscInt_FMT, line, count - 1,
+                       words[0], expected);
   for (PetscInt i = 0; i < expected; i++) {
     char *end;
     values[i] = strtod(words[i + 1], &end);
-    if (*end || !PetscIsNormalReal(values[i] == 0.0 ? 1.0 : values[i])) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' of '%s' is no number", words[i + 1], line);
+    if (*end || !PetscIsNormalReal(values[i] == 0.0 ? 1.0 : values[i]))
+      return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' of '%s' is no number", words[i + 1], line);
   }
   PetscFunctionReturn(0);
 }
@@ -32,19 +35,26 @@ static PetscErrorCode ShapeFromWords(const char *line, char *const words[], int 
   PetscCall(PetscStrcmp(words[0], "circle", &circle));
   PetscCall(PetscStrcmp(words[0], "sphere", &sphere));
   PetscCall(PetscStrcmp(words[0], "box", &box));
-  if ((circle && dim < 2) || (sphere && dim < 3)) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' needs a grid of %d dimensions", line, circle ? 2 : 3);
-  if (!circle && !sphere && !box) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' is no shape; use circle X Y R, sphere X Y Z R, or box with its two corners", words[0]);
+  if ((circle && dim < 2) || (sphere && dim < 3))
+    return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' needs a grid of %d dimensions", line, circle ? 2 : 3);
+  if (!circle && !sphere && !box)
+    return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes",
+                       "'%s' is no shape; use circle X Y R, sphere X Y Z R, or box with its two corners", words[0]);
   shape->kind = box ? BOX : CIRCLE;
   shape->axes = box ? dim : circle ? 2 : 3;
   PetscCall(ShapeNumbers(line, words, count, box ? 2 * dim : shape->axes + 1, v));
   for (PetscInt a = 0; a < shape->axes; a++) {
     shape->centre[a] = box ? 0.5 * (v[a] + v[dim + a]) : v[a];
     shape->half[a]   = box ? 0.5 * (v[dim + a] - v[a]) : 0.0;
-    if (box && shape->half[a] <= 0.0) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s' ends at %g, not above %g, along %c; give the lower corner first", line, (double)v[dim + a], (double)v[a], "xyz"[a]);
+    if (box && shape->half[a] <= 0.0)
+      return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes",
+                         "'%s' ends at %g, not above %g, along %c; give the lower corner first", line, (double)v[dim + a],
+                         (double)v[a], "xyz"[a]);
   }
   if (!box) {
     shape->radius = v[shape->axes];
-    if (shape->radius <= 0.0) return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s': the radius must be positive", line);
+    if (shape->radius <= 0.0)
+      return WeftFailKey(PETSC_COMM_WORLD, "obstacle_shapes", "'%s': the radius must be positive", line);
   }
   PetscFunctionReturn(0);
 }
@@ -99,7 +109,8 @@ static PetscReal Nearest(const WeftLayout *l, PetscInt count, const Shape shapes
   return d;
 }
 
-static double FactorOf(const WeftLayout *l, PetscInt axis, PetscInt count, const Shape shapes[], Mask mask, PetscReal h, const double place[3])
+static double FactorOf(const WeftLayout *l, PetscInt axis, PetscInt count, const Shape shapes[], Mask mask, PetscReal h,
+                       const double place[3])
 {
   double below[3], above[3];
 
@@ -135,14 +146,17 @@ static void FillMask(WeftState state, PetscInt field, PetscInt count, const Shap
 /* A shape that closes no cell, or shapes that close all, are mistakes of the case. */
 static PetscErrorCode CheckCells(WeftGrid grid, WeftState open)
 {
-  const WeftLayout *l = WeftGridLayout(grid);
+  const WeftLayout *l   = WeftGridLayout(grid);
   const PetscReal   all = (PetscReal)l->cells[0] * l->cells[1] * l->cells[2];
   PetscReal         left;
 
   PetscFunctionBegin;
   PetscCall(WeftStateNorm(open, NORM_1, &left));
-  if (left == all) return WeftFailKey(WeftSpaceGetInfo(WeftStateSpace(open))->comm, "obstacle_shapes", "no cell has its centre inside; the shapes lie outside the box or are smaller than a cell");
-  if (left == 0.0) return WeftFailKey(WeftSpaceGetInfo(WeftStateSpace(open))->comm, "obstacle_shapes", "the shapes fill the whole box");
+  if (left == all)
+    return WeftFailKey(WeftSpaceGetInfo(WeftStateSpace(open))->comm, "obstacle_shapes",
+                       "no cell has its centre inside; the shapes lie outside the box or are smaller than a cell");
+  if (left == 0.0)
+    return WeftFailKey(WeftSpaceGetInfo(WeftStateSpace(open))->comm, "obstacle_shapes", "the shapes fill the whole box");
   PetscFunctionReturn(0);
 }
 

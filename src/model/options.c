@@ -13,7 +13,9 @@ PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
   PetscCall(WeftGetReal("model_dt", &options->dt));
   if (!(options->dt > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "model_dt", "a time step must be positive");
   PetscCall(WeftGetStringList("model_steps", &options->step, &options->steps));
-  if (!options->steps) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the list is empty; a time step needs at least one operator, for example [advect velocity, project]");
+  if (!options->steps)
+    return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
+                       "the list is empty; a time step needs at least one operator, for example [advect velocity, project]");
   PetscCall(WeftGetEnum("model_advect_velocity", &scheme));
   options->advect_velocity = (WeftAdvectScheme)scheme;
   PetscCall(WeftGetEnum("model_advect_smoke", &scheme));
@@ -42,7 +44,9 @@ PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, Weft
   PetscCall(WeftHasKey(key, set));
   if (!*set) PetscFunctionReturn(0);
   PetscCall(WeftGetStringList(key, &text, &count));
-  if (count != components) return WeftFailKey(PETSC_COMM_WORLD, key, "needs %" PetscInt_FMT " expression%s, not %" PetscInt_FMT, components, components > 1 ? "s, one per axis" : "", count);
+  if (count != components)
+    return WeftFailKey(PETSC_COMM_WORLD, key, "needs %" PetscInt_FMT " expression%s, not %" PetscInt_FMT, components,
+                       components > 1 ? "s, one per axis" : "", count);
   for (PetscInt c = 0; c < components; c++) PetscCall(WeftExpressionCreate(key, text[c], &expression[c]));
   PetscCall(WeftFreeStringList(&text, count));
   PetscFunctionReturn(0);

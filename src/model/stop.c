@@ -9,7 +9,8 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
+static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[],
+                              const WeftState dy[])
 {
   PetscFunctionBegin;
   (void)op, (void)x, (void)y, (void)record, (void)dx;
@@ -17,7 +18,8 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
+static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[],
+                              const WeftState x_bar[])
 {
   PetscFunctionBegin;
   (void)op, (void)x, (void)y, (void)record, (void)y_bar, (void)x_bar;

@@ -28,7 +28,8 @@ PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[])
   if (type != WEFT_INITIAL_FILE) PetscFunctionReturn(0);
   PetscCall(WeftGetString("initial_file", path, sizeof(path)));
   PetscCall(WeftGetInt("initial_frame", &frame));
-  if (!path[0]) return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "initial_file is missing; name an HDF5 file with the fields");
+  if (!path[0])
+    return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "initial_file is missing; name an HDF5 file with the fields");
   for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, path, frame, inputs[s], -1));
   PetscFunctionReturn(0);
 }

@@ -2,7 +2,7 @@
 #include "train/flow.h"
 
 typedef struct {
-  PetscInt   first, count; /* of all simulations */
+  PetscInt     first, count; /* of all simulations */
   WeftDataFile file;
 } Part; /* train or test */
 
@@ -30,7 +30,8 @@ static PetscErrorCode ReadKeys(Generator *g)
   PetscCall(WeftGetInt("dataset_refine", &g->refine));
   PetscCall(WeftGetInt("dataset_skip", &g->skip));
   PetscCall(WeftGetInt("dataset_frames", &g->frames));
-  if (g->refine < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
+  if (g->refine < 1)
+    return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
   if (g->skip < 0) return WeftFailKey(PETSC_COMM_WORLD, "dataset_skip", "cannot drop a negative number of steps");
   if (g->frames < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_frames", "at least 1 frame is needed");
   for (PetscInt p = 0; p < 2; p++) {
@@ -41,7 +42,8 @@ static PetscErrorCode ReadKeys(Generator *g)
       if (!(list[p][i] > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, keys[p], "a Reynolds number must be positive");
     g->simulations += g->part[p].count;
   }
-  if (!g->part[0].count) return WeftFailKey(PETSC_COMM_WORLD, keys[0], "the list is empty; give one Reynolds number per simulation");
+  if (!g->part[0].count)
+    return WeftFailKey(PETSC_COMM_WORLD, keys[0], "the list is empty; give one Reynolds number per simulation");
   PetscCall(PetscMalloc1(g->simulations, &g->reynolds));
   for (PetscInt p = 0; p < 2; p++) PetscCall(PetscArraycpy(g->reynolds + g->part[p].first, list[p], g->part[p].count));
   PetscFunctionReturn(0);
@@ -122,7 +124,7 @@ static PetscErrorCode WriteFrame(Generator *g, PetscInt frame)
   PetscCall(WeftOpApply(g->restrict_op, g->in, &g->frame, NULL));
   for (PetscInt round = 0; round < g->rounds; round++) {
     for (PetscInt p = 0; p < 2; p++) {
-      const PetscInt s    = g->first + round - g->part[p].first;
+      const PetscInt  s    = g->first + round - g->part[p].first;
       const PetscBool mine = round < g->count && s >= 0 && s < g->part[p].count ? PETSC_TRUE : PETSC_FALSE;
       if (g->part[p].count) PetscCall(WeftDataWrite(g->part[p].file, mine ? s : -1, frame, g->frame, mine ? round : 0));
     }
@@ -150,7 +152,8 @@ static PetscErrorCode Play(Generator *g)
     if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
     if (n % 50 == 0 || n == steps) {
       PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
-      PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
+      PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE,
+                          "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
     }
     PetscCall(WeftProgressUpdate(progress, n, "%" PetscInt_FMT " simulations", g->simulations));
   }

@@ -62,7 +62,8 @@ static PetscErrorCode OpenFiles(Simulation *s)
   PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
   PetscCall(InFolder(s, "figures.csv.part", path));
   if (rank == 0) s->table = fopen(path, "w");
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, rank == 0 && !s->table ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written; choose another folder with -output", path));
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, rank == 0 && !s->table ? PETSC_TRUE : PETSC_FALSE,
+                      "%s cannot be written; choose another folder with -output", path));
   if (!s->table) PetscFunctionReturn(0);
   fprintf(s->table, "step,time,kinetic_energy,max_velocity,courant,max_divergence");
   for (PetscInt a = 0; a < dim; a++) fprintf(s->table, ",force_%c", "xyz"[a]);
@@ -76,7 +77,8 @@ static PetscErrorCode WriteFigures(Simulation *s, PetscInt step)
 
   PetscFunctionBegin;
   if (!s->table) PetscFunctionReturn(0);
-  fprintf(s->table, "%d,%.9g,%.12g,%.12g,%.6g,%.6g", (int)step, (double)step * WeftModelTimeStep(s->model), f->kinetic_energy, f->max_velocity, f->courant, f->max_divergence);
+  fprintf(s->table, "%d,%.9g,%.12g,%.12g,%.6g,%.6g", (int)step, (double)step * WeftModelTimeStep(s->model), f->kinetic_energy,
+          f->max_velocity, f->courant, f->max_divergence);
   for (PetscInt a = 0; a < WeftGridLayout(s->grid)->dim; a++) fprintf(s->table, ",%.12g", f->force[a]);
   fprintf(s->table, "\n");
   PetscFunctionReturn(0);
@@ -110,7 +112,8 @@ static PetscErrorCode Run(Simulation *s)
     s->seconds += MPI_Wtime() - begin;
     PetscCall(WeftGridAgree(s->grid));
     PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
-    WeftCheck(isfinite(s->figures.kinetic_energy), PETSC_COMM_WORLD, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n);
+    WeftCheck(isfinite(s->figures.kinetic_energy), PETSC_COMM_WORLD,
+              "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n);
     PetscCall(WriteFigures(s, n));
     if (n % s->every == 0 || n == s->steps) PetscCall(WriteFrame(s, n, s->out));
     for (PetscInt i = 0; i < states; i++) { /* the new states become the old ones */
@@ -118,7 +121,8 @@ static PetscErrorCode Run(Simulation *s)
       s->in[i]            = s->out[i];
       s->out[i]           = old;
     }
-    PetscCall(WeftProgressUpdate(progress, n, "time %.4g  Courant %.2f  divergence %.1e", (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
+    PetscCall(WeftProgressUpdate(progress, n, "time %.4g  Courant %.2f  divergence %.1e",
+                                 (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
   }
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
