@@ -13,9 +13,9 @@ extern "C" {
    a face being open if both its cells are, a face of a closed side never, a face of an open side with p = 0 one spacing
    beyond. Sides: periodic, closed (Neumann), open (Dirichlet) in any mix, 1D to 3D. Transforms (FFTW) along all axes but one
    and a tridiagonal solve per mode along that one; whole lines by transposes over any process grid; the same bits on every
-   rank count and process grid. Obstacles (closed cells): a capacitance matrix of the faces between open and closed cells, with
-   one step of refinement; above -pressure_capacitance_max such faces, conjugate gradients with the fast solve as
-   preconditioner to 1e-14 |b|. Where L is singular (a connected piece of open cells that no open side touches) the mean of b
+   rank count and process grid. Obstacles (closed cells): a capacitance matrix of the faces between open and closed cells, made
+   at creation; above -pressure_capacitance_max such faces, conjugate gradients with the fast solve as preconditioner to
+   1e-14 |b|. Where L is singular (a connected piece of open cells that no open side touches) the mean of b
    over the piece is removed and p has mean zero there. p = 0 in closed cells. L is symmetric, so the adjoint is the same solve. */
 typedef struct _n_WeftPoisson *WeftPoisson;
 /* open: one cell field, batch 1, 1 in open cells, 0 in closed ones; NULL: all open. Copied. Collective on the grid. */

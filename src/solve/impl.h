@@ -94,20 +94,21 @@ void WeftOwnedCopy(WeftState state, double *values, PetscBool load);
 
 /* ---- sums that do not depend on the layout -------------------------------------------------------------------------- */
 
-/* Sums over all ranks, the same bits however the values are spread and ordered: values are added as integers of two times
-   `bits`, scaled by a power of two of the largest. Not finite values: not finite sums. Values of one call: */
+/* Sums over all ranks, the same bits however the values are spread and ordered: each value becomes two integers of `bits` bits,
+   scaled by a power of two of the largest, and integers add in any order. Values that are not finite: sums that are not. */
 typedef struct {
-  PetscReal largest;  /* over what all ranks add */
-  PetscInt  exponent, bits;
+  PetscReal largest;           /* over what all ranks add */
+  PetscReal up, split, unscale[2]; /* powers of two: value to high part, rest to low part; and back */
 } WeftExactScale;
 /* largest: over this rank's values; total: how many values are added, at most, over all ranks. Collective: one reduction. */
 PetscErrorCode WeftExactScaleSet(MPI_Comm comm, PetscReal largest, PetscInt total, WeftExactScale *scale);
-/* Splits a value into two integers that may be added in any order. */
+/* Splits a value into two integers that are added to sum. */
 static inline void WeftExactAdd(const WeftExactScale *scale, PetscReal value, PetscInt64 sum[2])
 {
-  const PetscReal scaled = ldexp(value, (int)scale->exponent), high = rint(scaled);
+  const PetscReal magic  = 6755399441055744.0; /* 1.5 * 2^52: adding and subtracting it rounds what is below 2^51 */
+  const PetscReal scaled = scale->up * value, high = (scaled + magic) - magic;
   sum[0] += (PetscInt64)high;
-  sum[1] += (PetscInt64)rint(ldexp(scaled - high, (int)scale->bits));
+  sum[1] += (PetscInt64)((scale->split * (scaled - high) + magic) - magic);
 }
 /* sums[count][2], this rank's -> values[count] over all ranks. Collective: one reduction. */
 PetscErrorCode WeftExactReduce(MPI_Comm comm, const WeftExactScale *scale, PetscInt count, PetscInt64 sums[], PetscReal values[]);
@@ -154,7 +155,7 @@ struct _n_WeftPoisson {
   WeftPieces      pieces;       /* with obstacles */
   WeftCapacitance capacitance;  /* NULL: conjugate gradients, or no obstacle */
   WeftState       search, image; /* conjugate gradients: directions d, and L d */
-  double         *residual, *solution, *direction, *product; /* [batch][cells] */
+  double         *residual, *solution, *direction, *product, *terms; /* [batch][cells] */
   PetscReal      *scalars;      /* [5][batch] */
   PetscInt64     *sums;         /* [batch][2] */
   WeftBox         single;       /* for one sample, the preconditioner of KSP; made on first use */

@@ -2,24 +2,48 @@
    same bits on every layout, so the iterates are as well. The spectrum of the preconditioned system is that of a few dozen
    eigenvalues apart from 1: the count of iterations hardly grows with the grid. */
 #include "solve/impl.h"
+#include "base/kernel.h"
 
 #define TOLERANCE 1e-14
 #define MOST_ITERATIONS 500
 
-/* product[s] = <x, y> per sample over all ranks. A vector's stride between samples is cells. */
+WEFT_KERNEL static void Multiply(PetscInt n, const double *restrict x, const double *restrict y, double *restrict product)
+{
+  for (PetscInt i = 0; i < n; i++) product[i] = x[i] * y[i];
+}
+
+/* The largest magnitude, or NaN if any is. */
+WEFT_KERNEL static double Largest(PetscInt n, const double *restrict x)
+{
+  double largest = 0.0, poison = 0.0;
+  for (PetscInt i = 0; i < n; i++) {
+    const double size = fabs(x[i]);
+    largest           = size > largest ? size : largest;
+    poison += x[i] - x[i]; /* 0, or NaN */
+  }
+  return largest + poison;
+}
+
+WEFT_KERNEL static void AddExactly(PetscInt n, const WeftExactScale *scale, const double *restrict x, PetscInt64 sum[2])
+{
+  const WeftExactScale s = *scale;
+  PetscInt64           local[2] = {0, 0};
+  for (PetscInt i = 0; i < n; i++) WeftExactAdd(&s, x[i], local);
+  sum[0] += local[0];
+  sum[1] += local[1];
+}
+
+/* product[s] = <x, y> per sample over all ranks; x, y [sample][owned cells]. */
 static PetscErrorCode Products(WeftPoisson p, const double *x, const double *y, PetscReal product[])
 {
   const WeftLayout *l = WeftGridLayout(p->grid);
-  PetscReal         largest = 0.0;
   WeftExactScale    scale;
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < p->batch * p->cells; i++)
-    if (!(PetscAbsReal(x[i] * y[i]) <= largest)) largest = PetscAbsReal(x[i] * y[i]); /* NaN stays */
-  PetscCall(WeftExactScaleSet(p->comm, largest, l->cells[0] * l->cells[1] * l->cells[2], &scale));
+  Multiply(p->batch * p->cells, x, y, p->terms);
+  PetscCall(WeftExactScaleSet(p->comm, Largest(p->batch * p->cells, p->terms), l->cells[0] * l->cells[1] * l->cells[2], &scale));
   PetscCall(PetscArrayzero(p->sums, 2 * p->batch));
-  for (PetscInt s = 0; s < p->batch && scale.largest <= PETSC_MAX_REAL; s++)
-    for (PetscInt i = s * p->cells; i < (s + 1) * p->cells; i++) WeftExactAdd(&scale, x[i] * y[i], p->sums + 2 * s);
+  for (PetscInt s = 0; s < p->batch && scale.largest <= PETSC_MAX_REAL; s++) AddExactly(p->cells, &scale, p->terms + s * p->cells, p->sums + 2 * s);
   PetscCall(WeftExactReduce(p->comm, &scale, p->batch, p->sums, product));
   PetscFunctionReturn(0);
 }
@@ -88,7 +112,7 @@ PetscErrorCode WeftPoissonIterateSetUp(WeftPoisson p)
   PetscCall(WeftStateCreate(space, &p->search));
   PetscCall(WeftStateCreate(space, &p->image));
   PetscCall(WeftSpaceDestroy(&space));
-  PetscCall(PetscMalloc6(all, &p->residual, all, &p->solution, all, &p->direction, all, &p->product, 5 * p->batch, &p->scalars, 2 * p->batch, &p->sums));
+  PetscCall(PetscMalloc7(all, &p->residual, all, &p->solution, all, &p->direction, all, &p->product, all, &p->terms, 5 * p->batch, &p->scalars, 2 * p->batch, &p->sums));
   PetscFunctionReturn(0);
 }
 
