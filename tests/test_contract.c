@@ -175,7 +175,7 @@ static PetscErrorCode CompareWithOne(const WeftOpExample *mine, const WeftOpExam
 static PetscErrorCode Examine(const WeftOpRow *row, PetscInt variant, const Sides *sides, const PetscInt cells[3],
                               PetscInt halo, PetscInt batch, PetscBool assemble)
 {
-  const WeftOpCheckOptions options = {NULL, 11 + variant, assemble};
+  const WeftOpCheckOptions options = {.seed = 11 + variant, .assemble = assemble};
   WeftGrid                 grid, whole;
   WeftOpExample            mine, one;
   WeftOpReport             report;

@@ -134,7 +134,7 @@ static PetscErrorCode Test(void)
   PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &options, &grid));
   PetscCall(WeftSpaceCreatePlanes(grid, 2, 1, names, places, &space));
   for (PetscInt kind = RIGHT; kind < KINDS; kind++) {
-    const WeftOpCheckOptions check   = {NULL, 5, PETSC_TRUE};
+    const WeftOpCheckOptions check   = {.seed = 5, .assemble = PETSC_TRUE};
     WeftOpExample            example = {NULL, {0.0}, {1.0}};
     WeftOpReport             report;
     Kind                    *context;

@@ -33,6 +33,10 @@ PetscErrorCode WeftTrainerGradient(WeftTrainer trainer, PetscInt k, PetscReal *l
 PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer);
 /* The verb train: -train_updates updates; weights.h5, weights.safetensors, train.csv, summary.json. Collective on the world. */
 PetscErrorCode WeftTrain(void);
+/* The verb check: gradients of the case on these ranks, each operator and the whole rollout; gradient.h5 (/weights,
+   /initial/<field>, /loss), compared with -check_compare; summary.json. Starts from the samples of update 0, or without a dataset
+   from the case's initial state after -check_spinup steps. Fails when a check does. Collective on the world. */
+PetscErrorCode WeftCheckCase(void);
 
 /* ---- playing a model --------------------------------------------------------------------------------------------------- */
 

@@ -81,3 +81,8 @@ WEFT_KEY(optimizer_clip, REAL, "0", "", "largest norm of the gradient, longer on
 WEFT_KEY(optimizer_beta1, REAL, "0.9", "", "decay of Adam's mean of the gradient; momentum of sgd")
 WEFT_KEY(optimizer_beta2, REAL, "0.999", "", "decay of Adam's mean of the squared gradient")
 WEFT_KEY(optimizer_epsilon, REAL, "1e-8", "", "Adam's guard against division by zero")
+WEFT_KEY(check_operators, BOOL, "true", "", "check each operator of a step by itself")
+WEFT_KEY(check_rollout, BOOL, "true", "", "check the gradient of the whole rollout: tangent against adjoint, Taylor remainders, times")
+WEFT_KEY(check_spinup, INT, "200", "steps", "without a dataset: steps without the net from the initial state of the case to where the check starts")
+WEFT_KEY(check_compare, STRING, "", "", "gradient.h5 of another layout, to compare with")
+WEFT_KEY(check_tolerance, REAL, "0", "", "largest relative difference of the compared gradients by the weights; 0: 1e-11, with a float32 net 1e-5")

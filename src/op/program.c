@@ -365,7 +365,6 @@ PetscErrorCode WeftProgramFinish(WeftProgram *program, const char *name, WeftOp 
 PetscErrorCode WeftProgramCalls(WeftOp op, PetscInt *calls, const WeftOp **ops)
 {
   PetscFunctionBegin;
-  PetscCheck(op->maps.apply == ProgramApply, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "operator %s is no program", op->name);
   *calls = op->children;
   *ops   = op->child;
   PetscFunctionReturn(0);

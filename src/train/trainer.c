@@ -27,10 +27,9 @@ PetscErrorCode WeftTrainerDatasetPath(char path[], size_t room)
   PetscFunctionReturn(0);
 }
 
-/* Team, grid, dataset; a replica without samples of its own keeps a batch of one that is not played. */
-static PetscErrorCode CreateData(WeftTrainer t)
+/* Team, grid; a replica without samples of its own keeps a batch of one that is not played. */
+static PetscErrorCode CreateGrid(WeftTrainer t)
 {
-  char            path[PETSC_MAX_PATH_LEN];
   WeftGridOptions box;
 
   PetscFunctionBegin;
@@ -40,6 +39,14 @@ static PetscErrorCode CreateData(WeftTrainer t)
   PetscCall(WeftGridOptionsFromKeys(&box));
   PetscCall(WeftGridCreate(t->info.space, &box, &t->grid));
   PetscCall(WeftSpaceCreateVelocity(t->grid, PetscMax(t->count, 1), &t->velocity));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ReadData(WeftTrainer t)
+{
+  char path[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
   PetscCall(WeftTrainerDatasetPath(path, sizeof(path)));
   PetscCall(WeftBatchesCreate(t->velocity, path, t->unroll, t->batch, t->validation, &t->batches));
   PetscCall(WeftBatchesScales(t->batches, &t->scales));
@@ -73,7 +80,7 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer)
+PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer)
 {
   WeftTrainer t;
   PetscInt    seed;
@@ -81,11 +88,20 @@ PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer)
   PetscFunctionBegin;
   PetscCall(PetscNew(&t));
   PetscCall(ReadKeys(t));
-  PetscCall(CreateData(t));
+  PetscCall(CreateGrid(t));
+  if (scales) t->scales = *scales;
+  else PetscCall(ReadData(t));
   PetscCall(CreateRollout(t));
   PetscCall(WeftGetInt("seed", &seed));
   PetscCall(WeftNetInitialise(t->hybrid.net, seed, t->input[t->weights_at]));
   *trainer = t;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftTrainerCreateWith(NULL, trainer));
   PetscFunctionReturn(0);
 }
 
@@ -104,8 +120,7 @@ static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
   PetscFunctionReturn(0);
 }
 
-/* Loss of windows that are loaded: this replica's samples, this rank's part. */
-static PetscErrorCode PartOfLoss(WeftTrainer t, PetscReal *loss)
+PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer t, PetscReal *loss)
 {
   PetscFunctionBegin;
   *loss = 0.0;
@@ -115,21 +130,29 @@ static PetscErrorCode PartOfLoss(WeftTrainer t, PetscReal *loss)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[])
+PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
 {
   const double begin = MPI_Wtime();
-  WeftState    bar[WEFT_OP_MAX] = {NULL};
-  PetscReal    part;
-  double       loaded, played;
 
   PetscFunctionBegin;
   PetscCall(WeftBatchesDraw(t->batches, k, t->window));
   PetscCall(LoadWindows(t, t->window));
-  loaded = MPI_Wtime();
+  t->seconds[WEFT_TIME_DATA] += MPI_Wtime() - begin;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double gradient[], const WeftState initial_bar[])
+{
+  const double begin = MPI_Wtime();
+  WeftState    bar[WEFT_OP_MAX] = {NULL};
+  PetscReal    part;
+  double       played;
+
+  PetscFunctionBegin;
   PetscCall(WeftStateZero(t->gradient));
   bar[t->weights_at] = t->gradient;
   if (initial_bar) bar[0] = initial_bar[0];
-  PetscCall(PartOfLoss(t, &part));
+  PetscCall(WeftTrainerPartOfLoss(t, &part));
   if (t->count) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
   played = MPI_Wtime();
   PetscCall(PetscArraycpy(t->reduced, (const double *)WeftStateData(t->gradient), t->parameters));
@@ -137,9 +160,16 @@ PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, d
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t->reduced, (PetscMPIInt)(t->parameters + 1), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   PetscCall(PetscArraycpy(gradient, t->reduced, t->parameters));
   *loss = t->reduced[t->parameters];
-  t->seconds[WEFT_TIME_DATA] += loaded - begin;
-  t->seconds[WEFT_TIME_PLAY] += played - loaded;
+  t->seconds[WEFT_TIME_PLAY] += played - begin;
   t->seconds[WEFT_TIME_REDUCE] += MPI_Wtime() - played;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[])
+{
+  PetscFunctionBegin;
+  PetscCall(WeftTrainerLoad(t, k));
+  PetscCall(WeftTrainerDifferentiate(t, loss, gradient, initial_bar));
   PetscFunctionReturn(0);
 }
 
@@ -154,7 +184,7 @@ PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
   while (count == t->batch) { /* whole batches */
     PetscReal part;
     PetscCall(LoadWindows(t, t->window));
-    PetscCall(PartOfLoss(t, &part));
+    PetscCall(WeftTrainerPartOfLoss(t, &part));
     total += part;
     all += count;
     first += count;

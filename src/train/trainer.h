@@ -13,7 +13,7 @@ struct _n_WeftTrainer {
   PetscReal    validation;
   WeftGrid     grid;
   WeftSpace    velocity;
-  WeftBatches  batches;
+  WeftBatches  batches; /* NULL: without a dataset */
   WeftScales   scales;
   WeftHybrid   hybrid;
   WeftRollout  rollout;
@@ -23,6 +23,13 @@ struct _n_WeftTrainer {
   PetscReal   *losses, *reduced; /* [count]; gradient and loss in the one reduction */
   double       seconds[WEFT_TIMES];
 };
+/* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
+PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);
+/* The two halves of WeftTrainerGradient: batch k into input and target; loss and gradient of what stands there. */
+PetscErrorCode WeftTrainerLoad(WeftTrainer trainer, PetscInt k);
+PetscErrorCode WeftTrainerDifferentiate(WeftTrainer trainer, PetscReal *loss, double gradient[], const WeftState initial_bar[]);
+/* Forward sweep of what stands in input and target: this replica's samples, this rank's part of the loss. */
+PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer trainer, PetscReal *loss);
 /* -train_dataset, or where the verb dataset puts it. */
 PetscErrorCode WeftTrainerDatasetPath(char path[], size_t room);
 /* Loss of the held-out windows, as that of an update. Collective on the world. */

@@ -1,0 +1,86 @@
+/* The verb check: are the gradients of this case right, on these ranks? */
+#include <stdarg.h>
+#include "train/check.h"
+
+void WeftCheckFault(WeftGradientCheck *c, const char *format, ...)
+{
+  va_list arguments;
+  size_t  length;
+
+  if (!c->passed) return;
+  c->passed = PETSC_FALSE;
+  va_start(arguments, format);
+  (void)PetscVSNPrintf(c->fault, sizeof(c->fault), format, &length, arguments);
+  va_end(arguments);
+}
+
+static PetscErrorCode Differentiate(WeftGradientCheck *c)
+{
+  const WeftTrainer t = c->trainer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(t->parameters, &c->weights));
+  PetscCall(WeftStateCreate(t->velocity, &c->initial));
+  PetscCall(WeftTrainerDifferentiate(t, &c->loss, c->weights, &c->initial));
+  WeftCheck(isfinite(c->loss), PETSC_COMM_WORLD, "the loss of the rollout is %g", (double)c->loss);
+  PetscCall(WeftSummaryInt(c->summary, "replicas", t->info.replicas));
+  PetscCall(WeftSummaryInt(c->summary, "space", t->info.space_size));
+  PetscCall(WeftSummaryInt(c->summary, "parameters", t->parameters));
+  PetscCall(WeftSummaryInt(c->summary, "unroll", t->unroll));
+  PetscCall(WeftSummaryInt(c->summary, "batch", t->batch));
+  PetscCall(WeftSummaryReal(c->summary, "loss", c->loss));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Announce(const WeftGradientCheck *c)
+{
+  const WeftTrainer t = c->trainer;
+
+  PetscFunctionBegin;
+  PetscCall(WeftLog("%d parameters, %d samples x %d steps, team %d x %d (replicas x space), net in float%d", (int)t->parameters, (int)t->batch, (int)t->unroll, (int)t->info.replicas, (int)t->info.space_size, c->single ? 32 : 64));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Run(WeftGradientCheck *c, const char *folder)
+{
+  char      path[PETSC_MAX_PATH_LEN], other[PETSC_MAX_PATH_LEN];
+  PetscBool operators, rollout;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetBool("check_operators", &operators));
+  PetscCall(WeftGetBool("check_rollout", &rollout));
+  PetscCall(WeftGetString("check_compare", other, sizeof(other)));
+  PetscCall(Announce(c));
+  if (operators) PetscCall(WeftCheckOperators(c));
+  PetscCall(Differentiate(c));
+  if (rollout) PetscCall(WeftCheckRollout(c));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/gradient.h5", folder));
+  PetscCall(WeftCheckWrite(c, path));
+  PetscCall(WeftLog("gradient at loss %.15g in %s", (double)c->loss, path));
+  if (other[0]) PetscCall(WeftCheckCompare(c, path, other));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCheckCase(void)
+{
+  WeftGradientCheck check = {0}, *c = &check;
+  char              folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
+  c->passed = PETSC_TRUE;
+  PetscCall(WeftCheckStart(&c->trainer));
+  c->single = WeftSpaceGetInfo(WeftOpInSpace(WeftNetOp(c->trainer->hybrid.net), 0))->single;
+  PetscCall(WeftCheckUnusedOptions());
+  PetscCall(WeftOutputFolder("check", folder, sizeof(folder)));
+  PetscCall(WeftSummaryCreate("check", &c->summary));
+  PetscCall(Run(c, folder));
+  PetscCall(WeftSummaryString(c->summary, "fault", c->fault));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
+  PetscCall(WeftSummaryWrite(c->summary, path));
+  PetscCall(WeftSummaryDestroy(&c->summary));
+  PetscCall(PetscFree(c->weights));
+  PetscCall(WeftStateDestroy(&c->initial));
+  PetscCall(WeftTrainerDestroy(&c->trainer));
+  WeftCheck(c->passed, PETSC_COMM_WORLD, "%s", c->fault);
+  PetscFunctionReturn(0);
+}
