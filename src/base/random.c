@@ -45,16 +45,16 @@ double WeftRandomNormal(PetscInt64 seed, WeftStream stream, PetscInt64 counter)
   return sqrt(-2.0 * log(1.0 - Uniform(bits[0], bits[1]))) * cos(2.0 * PETSC_PI * Uniform(bits[2], bits[3]));
 }
 
-/* Fisher, Yates; the last counter word 1 keeps these draws apart from those of WeftRandomBits. */
+/* Fisher, Yates; an odd last counter word keeps these draws apart from those of WeftRandomBits. */
 void WeftRandomPermutation(PetscInt64 seed, WeftStream stream, PetscInt64 counter, PetscInt n, PetscInt order[])
 {
-  const uint64_t s = (uint64_t)seed;
+  const uint64_t s = (uint64_t)seed, c = (uint64_t)counter;
 
   for (PetscInt i = 0; i < n; i++) order[i] = i;
   for (PetscInt i = n - 1; i > 0; i--) {
     unsigned bits[4];
     PetscInt j, kept;
-    WeftPhilox((unsigned[]){(unsigned)i, (unsigned)counter, (unsigned)stream, 1}, (unsigned[]){(unsigned)s, (unsigned)(s >> 32)}, bits);
+    WeftPhilox((unsigned[]){(unsigned)i, (unsigned)c, (unsigned)stream, (unsigned)(c >> 32) << 1 | 1u}, (unsigned[]){(unsigned)s, (unsigned)(s >> 32)}, bits);
     j        = (PetscInt)(Uniform(bits[0], bits[1]) * ((double)i + 1.0));
     kept     = order[i];
     order[i] = order[j];
