@@ -80,7 +80,6 @@ case "${1:-}" in
     build_weft
     say "Wake dataset: reference simulations on 128 x 256 cells, brought down to 32 x 64"
     weft dataset cases/wake/dataset.yaml
-    weft dataset cases/wake/dataset_test.yaml
     say "Training through the solver: 4960 updates on $ranks ranks"
     weft train cases/wake/train.yaml
     say "Evaluation on Reynolds numbers that the training never saw"

@@ -17,11 +17,11 @@ run() { # run SCRIPT ARGUMENTS...: submits, waits, fails with the log of the job
   sbatch --wait --output="$script.log" "$WEFT_SOURCE/jobscripts/$script.sbatch" "$@" >/dev/null || { echo "$script failed:"; cat "$script.log"; exit 1; }
 }
 case=$WEFT_SOURCE/cases/wake
-small="-dataset_steps 60 -dataset_skip 49 -dataset_reynolds 97.65625,195.3125"
-run dataset "$case/dataset.yaml" $small -output train
-run train "$case/train.yaml" -train_dataset train/dataset.h5 -train_updates 4 -output trained
-run rollout "$case/rollout.yaml" -rollout_dataset train/dataset.h5 -rollout_weights trained/weights.h5 -rollout_steps 5 -output evaluated
-run scaling "$case/train.yaml" -train_dataset train/dataset.h5
-for summary in train trained evaluated output/scaling/1 output/scaling/2; do
+small="-dataset_skip 20 -dataset_frames 12 -dataset_reynolds 97.65625,195.3125 -dataset_test_reynolds 73.2421875"
+run dataset "$case/dataset.yaml" $small -output data
+run train "$case/train.yaml" -train_dataset data/train.h5 -train_updates 4 -output trained
+run rollout "$case/rollout.yaml" -rollout_dataset data/test.h5 -rollout_weights trained/weights.h5 -rollout_steps 5 -output evaluated
+run scaling "$case/train.yaml" -train_dataset data/train.h5
+for summary in data trained evaluated output/scaling/1 output/scaling/2; do
   test -s "$summary/summary.json" || { echo "no $summary/summary.json"; exit 1; }
 done
