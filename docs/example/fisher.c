@@ -149,7 +149,7 @@ static PetscErrorCode CheckGradient(WeftOp op, PetscReal offset, PetscReal ampli
   PetscFunctionReturn(0);
 }
 
-enum { STEPS = 8 };
+enum { STEPS = 4 };
 
 /* Trains the net inside `step` against the states of the truth; returns the first and the last loss. */
 static PetscErrorCode Train(WeftOp step, WeftNet net, WeftState initial, WeftState viscosity, const WeftState truth[], PetscInt updates, PetscReal loss[2])
@@ -208,16 +208,16 @@ static PetscErrorCode Run(void)
   const Reaction    allee      = {.dt = 0.1, .rate = 3.0, .threshold = 0.2, .allee = PETSC_TRUE};
   const WeftLocation cell      = WEFT_CELL;
   PetscInt          updates    = 200;
-  PetscReal         loss[2];
+  PetscReal         loss[2]    = {0.0, 0.0};
 
   PetscFunctionBegin;
   PetscCall(PetscOptionsGetInt(NULL, NULL, "-updates", &updates, NULL));
   PetscCall(WeftGridOptionsDefault(&box)); /* periodic, halo of 4 */
   box.dim      = 2;
-  box.cells[0] = box.cells[1] = 32;
-  box.upper[0] = box.upper[1] = 32.0;
+  box.cells[0] = box.cells[1] = 24;
+  box.upper[0] = box.upper[1] = 24.0;
   PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
-  PetscCall(WeftSpaceCreatePlanes(grid, 4, 1, name, &cell, &space)); /* four samples at once */
+  PetscCall(WeftSpaceCreatePlanes(grid, 2, 1, name, &cell, &space)); /* two samples at once */
 
   PetscCall(ReactionCreate(space, &allee, &reaction));
   PetscCall(CheckGradient(reaction, 0.5, 0.4));
@@ -228,7 +228,7 @@ static PetscErrorCode Run(void)
   PetscCall(WeftStateCreate(space, &initial));
   PetscCall(WeftStateSetRandom(initial, 7, 0, 0.5, 0.5)); /* the same on every layout */
   PetscCall(WeftStateCreate(WeftOpInSpace(hybrid, 1), &viscosity));
-  for (PetscInt s = 0; s < 4; s++) ((double *)WeftStateDataWrite(viscosity))[s] = 0.5;
+  for (PetscInt s = 0; s < 2; s++) ((double *)WeftStateDataWrite(viscosity))[s] = 0.5;
   for (PetscInt n = 0; n < STEPS; n++) {
     const WeftState from[] = {n ? truth[n - 1] : initial, viscosity};
     PetscCall(WeftStateCreate(space, &truth[n]));

@@ -24,8 +24,7 @@ static int SplitArguments(int argc, char **argv)
     const char *key;
     if (i == 0) petsc_argv[petsc_argc++] = argv[0];
     else if (WeftIsKey(argv[i], &key)) {
-      const WeftOwner owner = WeftKeyOwner(key);
-      const PetscBool mine  = owner == WEFT_OWNER_PETSC || owner == WEFT_OWNER_PETSC_OBJECT ? PETSC_FALSE : PETSC_TRUE;
+      const PetscBool mine = WeftKeyOwner(key) == WEFT_OWNER_WEFT ? PETSC_TRUE : PETSC_FALSE; /* a program's own keys are PETSc's to read */
       if (!mine) petsc_argv[petsc_argc++] = argv[i];
       if (i + 1 < argc && !WeftIsKey(argv[i + 1], &key)) {
         i++;
