@@ -41,7 +41,7 @@ WEFT_KEY(inflow_region, STRINGS, "", "", "expression: share of each cell into wh
 WEFT_KEY(inflow_rate, REAL, "1", "1/time", "smoke that flows in per unit of time")
 WEFT_KEY(prescribe_region, STRINGS, "", "", "expression: 1 at faces whose velocity is prescribed, 0 elsewhere, for 'prescribe'")
 WEFT_KEY(prescribe_velocity, STRINGS, "", "velocity", "prescribed velocity, one expression per axis")
-WEFT_KEY(pressure_capacitance_max, INT, "1000", "faces", "faces between open and closed cells up to which the pressure is solved with a dense matrix of them; above: conjugate gradients")
+WEFT_KEY(pressure_capacitance_max, INT, "2000", "faces", "faces between open and closed cells up to which the pressure is solved with a dense matrix of them; above: conjugate gradients")
 WEFT_KEY(obstacle_shapes, STRINGS, "", "", "obstacles: circle X Y R, sphere X Y Z R, box X0 Y0 [Z0] X1 Y1 [Z1]; for 'obstacle' and 'project'")
 WEFT_KEY(obstacle_mask, ENUM, "soft", "soft|sharp|closed", "factor of faces near an obstacle: distance over (spacing / sqrt 2) between 0 and 1; 0 inside and 1 outside; 0 at all faces of cells that are closed")
 WEFT_KEY(initial_type, ENUM, "rest", "rest|taylor_green|expression|file", "initial state")
