@@ -1,5 +1,5 @@
 #!/bin/sh
-# ctest: case; timeout 120
+# ctest: case; timeout 240
 # Twelve updates at once, and six, then a resumed training up to twelve: the same weights, optimiser and metrics bit for bit, past an
 # end of an epoch and of a stage of the schedule.
 set -eu
