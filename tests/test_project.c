@@ -243,6 +243,7 @@ static PetscErrorCode KSPs(void)
   static const Case cases[]  = {{2, {24, 20, 1}, {1, 2, 0}, 3.3}, {2, {24, 20, 1}, {1, 0, 0}, 3.3}, {3, {10, 9, 8}, {0, 1, 4}, 0.0}};
   static const char *const pcs[] = {"weft", "hypre", "gamg", "jacobi"};
   Set               set;
+  WeftSpace         velocity;
 
   PetscFunctionBegin;
   for (int i = 0; i < 3; i++)
@@ -256,6 +257,14 @@ static PetscErrorCode KSPs(void)
   PetscCall(Create(&cases[0], 1, &set));
   TestFails(WeftOpApply(set.op, &set.u, set.y, NULL), "true residual");
   PetscCall(Destroy(&set));
+  PetscCall(MakeGrid(&cases[0], &set.grid));
+  PetscCall(WeftSpaceCreateVelocity(set.grid, 1, &velocity));
+  PetscCall(SetOptions("cgg", "weft", NULL, NULL));
+  TestFails(WeftOpCreateProject(velocity, NULL, &set.op), "no such type");
+  PetscCall(SetOptions("cg", "hyper", NULL, NULL));
+  TestFails(WeftOpCreateProject(velocity, NULL, &set.op), "no such type");
+  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftGridDestroy(&set.grid));
   PetscCall(SetOptions(NULL, NULL, NULL, NULL));
   PetscFunctionReturn(0);
 }

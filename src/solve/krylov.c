@@ -167,6 +167,20 @@ PetscErrorCode WeftKrylovWanted(PetscBool *wanted)
   PetscFunctionReturn(0);
 }
 
+/* A type that this PETSc does not know is the user's mistake. */
+static PetscErrorCode CheckType(MPI_Comm comm, PetscFunctionList types, const char *option)
+{
+  char      name[64];
+  PetscBool set;
+  void (*create)(void) = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(PetscOptionsGetString(NULL, "pressure_", option, name, sizeof(name), &set));
+  if (set) PetscCall(PetscFunctionListFind(types, name, &create));
+  WeftCheck(!set || create, comm, "-pressure_%s %s: this PETSc has no such type; try -pressure_ksp_type cg -pressure_pc_type hypre, gamg or weft", option + 1, name);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftKrylovCreate(WeftPoisson poisson, WeftKrylov *krylov)
 {
   PetscBool  chosen, cg;
@@ -189,6 +203,8 @@ PetscErrorCode WeftKrylovCreate(WeftPoisson poisson, WeftKrylov *krylov)
   PetscCall(KSPSetTolerances(k->ksp, 1e-12, 0.0, PETSC_DEFAULT, 2000));
   PetscCall(KSPGetPC(k->ksp, &pc));
   PetscCall(PCSetType(pc, "weft"));
+  PetscCall(CheckType(poisson->comm, KSPList, "-ksp_type"));
+  PetscCall(CheckType(poisson->comm, PCList, "-pc_type"));
   PetscCall(KSPSetFromOptions(k->ksp));
   PetscCall(PetscOptionsHasName(NULL, "pressure_", "-ksp_norm_type", &chosen));
   PetscCall(PetscObjectTypeCompare((PetscObject)k->ksp, KSPCG, &cg));
