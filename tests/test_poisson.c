@@ -1,6 +1,7 @@
-/* ctest: unit; ranks 1 2 3 4; timeout 120 */
+/* ctest: unit; ranks 1 2 3 4; timeout 240 */
 /* Poisson's equation: with p at random and b = L p written out cell by cell, the solve gives p back to round-off, for every mix of
    sides in one to three dimensions, around obstacles, by every method; and the bits are those of one rank on every process grid.
+   One rank goes through every mix of sides, several ranks through a part of them, each on every process grid.
 
    Bounds. Residual: the solve is backward stable, so |b - L x| <= c eps |L| |x| with |L| = sum of 4 / h^2; c = 64 is asked for.
    Conjugate gradients: 1e-14 |b| (2-norm) more, their tolerance.
@@ -267,10 +268,10 @@ static PetscErrorCode Sides(void)
     PetscCall(CheckLayouts((Case){1, {13, 1, 1}, {x, 0, 0}, {0}, None, 3}, 0.0));
     for (PetscInt y = 0; y < 5; y++) {
       PetscCall(CheckLayouts((Case){2, {12, 10, 1}, {x, y, 0}, {0}, None, 3}, 0.0));
-      PetscCall(CheckLayouts((Case){2, {9, 19, 1}, {x, y, 0}, {0}, None, 1}, 0.0));
+      if (size == 1 || (x + 2 * y) % 5 == 0) PetscCall(CheckLayouts((Case){2, {9, 19, 1}, {x, y, 0}, {0}, None, 1}, 0.0));
       for (PetscInt z = 0; z < 5; z++) {
         Case c = {3, {8, 7, 6}, {x, y, z}, {1, 1, 1}, None, 1 + (x + y + z) % 2};
-        if (size == 1 || (x + 2 * y + 3 * z) % (size > 2 ? 15 : 5) == 0) PetscCall(CheckLayouts(c, 0.0)); /* all on one rank */
+        if (size == 1 || (x + 2 * y + 3 * z) % 15 == 0) PetscCall(CheckLayouts(c, 0.0)); /* all on one rank */
       }
     }
   }
@@ -287,11 +288,107 @@ static PetscErrorCode Obstacles(PetscReal tolerance)
   for (int o = 0; o < 3; o++) {
     for (PetscInt x = 0; x < 5; x++)
       for (PetscInt y = 0; y < 5; y++)
-        if (size <= 2 || (x + 2 * y + o) % 5 == 0) PetscCall(CheckLayouts((Case){2, {14, 17, 1}, {x, y, 0}, {0}, closed[o], 1 + 2 * ((x + y) % 2)}, tolerance));
+        if (size == 1 || (x + 2 * y + o) % 5 == 0) PetscCall(CheckLayouts((Case){2, {14, 17, 1}, {x, y, 0}, {0}, closed[o], 1 + 2 * ((x + y) % 2)}, tolerance));
     for (PetscInt x = 0; x < 5; x++)
-      if (size <= 2 || (x + o) % 3 == 0) PetscCall(CheckLayouts((Case){3, {9, 8, 10}, {x, (x + o) % 5, (2 * x + o) % 5}, {0}, closed[o], 1}, tolerance));
+      if (size == 1 || (x + o) % 3 == 0) PetscCall(CheckLayouts((Case){3, {9, 8, 10}, {x, (x + o) % 5, (2 * x + o) % 5}, {0}, closed[o], 1}, tolerance));
   }
   PetscCall(CheckLayouts((Case){1, {12, 1, 1}, {1, 0, 0}, {0}, Ball, 2}, tolerance));
+  PetscFunctionReturn(0);
+}
+
+/* ---- the matrix and the preconditioner -------------------------------------------------------------------------------- */
+
+static PetscErrorCode FillVec(const Case *c, const WeftLayout *l, PetscBool image, Vec v)
+{
+  PetscScalar *values;
+  PetscInt     n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArrayWrite(v, &values));
+  FOR_OWNED(l, i, j, k)
+  {
+    const PetscInt at[3] = {i, j, k};
+    values[n++]          = image ? -Laplacian(l, c, 0, at, ExactAt, NULL) : Exact(c, 0, at);
+  }
+  PetscCall(VecRestoreArrayWrite(v, &values));
+  PetscFunctionReturn(0);
+}
+
+/* The matrix times p is -L p cell by cell; constants on singular pieces are its null space; without obstacles the preconditioner
+   "weft" alone, in a KSP of the user's own, solves the system. */
+static PetscErrorCode CheckMat(const Case *c)
+{
+  const char *const  name[]     = {"open"};
+  const WeftLocation location[] = {WEFT_CELL};
+  PetscBool          null       = PETSC_TRUE;
+  MatNullSpace       space;
+  WeftGrid           grid;
+  WeftSpace          one;
+  WeftState          open;
+  WeftPoisson        poisson;
+  const WeftLayout  *l;
+  PetscReal          norm;
+  Mat                mat;
+  Vec                p, b, x;
+  KSP                ksp;
+  PC                 pc;
+
+  PetscFunctionBegin;
+  PetscCall(MakeGrid(PETSC_COMM_WORLD, c, &grid));
+  l = WeftGridLayout(grid);
+  PetscCall(WeftSpaceCreatePlanes(grid, 1, 1, name, location, &one));
+  PetscCall(WeftStateCreate(one, &open));
+  FOR_OWNED(l, i, j, k) WeftStatePlaneWrite(open, 0, 0)[WeftLayoutIndex(l, i, j, k)] = c->closed(c->cells, (PetscInt[3]){i, j, k}) ? 0.0 : 1.0;
+  PetscCall(WeftPoissonCreate(grid, 1, open, &poisson));
+  PetscCall(WeftPoissonCreateMat(poisson, &mat));
+  PetscCall(WeftPoissonDestroy(&poisson)); /* the matrix has its own reference */
+  PetscCall(MatCreateVecs(mat, &p, &b));
+  PetscCall(VecDuplicate(p, &x));
+  PetscCall(FillVec(c, l, PETSC_FALSE, p));
+  PetscCall(FillVec(c, l, PETSC_TRUE, b));
+  PetscCall(MatMult(mat, p, x));
+  PetscCall(VecAXPY(x, -1.0, b));
+  PetscCall(VecNorm(x, NORM_INFINITY, &norm));
+  TestCheck(norm <= 1e-12, "the matrix times p differs from -L p by %g", norm);
+  PetscCall(MatGetNullSpace(mat, &space));
+  if (space) PetscCall(MatNullSpaceTest(space, mat, &null));
+  TestCheck(null, "the null space of the matrix is none");
+  TestCheck(space || c->kind[0] > 1 || c->kind[1] > 1 || c->kind[2] > 1, "a box without open side has no null space attached");
+  if (c->closed == None) {
+    PetscCall(KSPCreate(PETSC_COMM_WORLD, &ksp));
+    PetscCall(KSPSetOperators(ksp, mat, mat));
+    PetscCall(KSPSetType(ksp, KSPPREONLY));
+    PetscCall(KSPGetPC(ksp, &pc));
+    PetscCall(PCSetType(pc, "weft"));
+    PetscCall(KSPSolve(ksp, b, x));
+    PetscCall(VecAXPY(x, -1.0, p));
+    if (space) PetscCall(MatNullSpaceRemove(space, x));
+    PetscCall(VecNorm(x, NORM_INFINITY, &norm));
+    TestCheck(norm <= 1e-11, "the preconditioner 'weft' alone leaves an error of %g", norm);
+    PetscCall(KSPDestroy(&ksp));
+  }
+  PetscCall(VecDestroy(&p));
+  PetscCall(VecDestroy(&b));
+  PetscCall(VecDestroy(&x));
+  PetscCall(MatDestroy(&mat));
+  PetscCall(WeftStateDestroy(&open));
+  PetscCall(WeftSpaceDestroy(&one));
+  PetscCall(WeftGridDestroy(&grid));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Matrices(void)
+{
+  const Closed closed[] = {None, Ball, Boxes, Ring};
+  PetscMPIInt  size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  for (int o = 0; o < 4; o++)
+    for (PetscInt x = 0; x < 5; x++)
+      for (PetscInt y = 0; y < 5; y++)
+        if (size == 1 || (x + 2 * y + o) % 5 == 0) PetscCall(CheckMat(&(Case){2, {14, 17, 1}, {x, y, 0}, {0}, closed[o], 1}));
+  for (PetscInt x = 0; x < 5; x++) PetscCall(CheckMat(&(Case){3, {8, 7, 6}, {x, (x + 1) % 5, (x + 2) % 5}, {0}, Ball, 1}));
   PetscFunctionReturn(0);
 }
 
@@ -300,6 +397,7 @@ static PetscErrorCode Test(void)
   PetscFunctionBegin;
   PetscCall(Sides());
   PetscCall(Obstacles(0.0));
+  PetscCall(Matrices());
   PetscCall(TestSetKey("pressure_capacitance_max", "0")); /* conjugate gradients */
   PetscCall(Obstacles(1e-14));
   PetscFunctionReturn(0);
