@@ -76,6 +76,9 @@ PetscErrorCode WeftModelSetNumbers(WeftModel model, const WeftState inputs[], Pe
 /* Viscosity of the reference at a Reynolds number: -model_speed * -model_length / reynolds. */
 PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity);
 
+/* What a correction is told of a Reynolds number: -model_feature reynolds, or log: ln(1 + reynolds / 100). */
+PetscErrorCode WeftModelFeature(PetscReal reynolds, PetscReal *feature);
+
 /* Figures of one sample after a step. */
 typedef struct {
   PetscReal kinetic_energy; /* per density: sum over faces of u^2 / 2 times the volume of a cell */

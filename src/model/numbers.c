@@ -1,4 +1,5 @@
 /* The numbers of a step: viscosity and Reynolds number, diffusivity, buoyancy, inflow. */
+#include <math.h>
 #include "model/impl.h"
 
 PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity)
@@ -10,6 +11,16 @@ PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity)
   PetscCall(WeftGetReal("model_length", &length));
   WeftCheck(reynolds > 0.0, PETSC_COMM_WORLD, "a Reynolds number must be positive, not %g", (double)reynolds);
   *viscosity = speed * length / reynolds;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftModelFeature(PetscReal reynolds, PetscReal *feature)
+{
+  PetscInt kind;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("model_feature", &kind));
+  *feature = kind == 1 ? log(1.0 + reynolds / 100.0) : reynolds;
   PetscFunctionReturn(0);
 }
 
@@ -55,7 +66,7 @@ PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscI
   if (features) {
     WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(m->velocity)->comm,
               "the dataset has no number 'reynolds', which the correction is told");
-    *features = reynolds;
+    PetscCall(WeftModelFeature(reynolds, features));
   }
   if (viscosity) {
     WeftCheck(given >= 0.0, WeftSpaceGetInfo(m->velocity)->comm,

@@ -230,8 +230,13 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
   scales->reynolds = 1.0;
   if (reynolds >= 0) {
     double mean = 0.0, square = 0.0;
-    for (PetscInt s = 0; s < b->info.simulations; s++) mean += WeftBatchesNumbers(b, s)[reynolds] / (double)b->info.simulations;
-    for (PetscInt s = 0; s < b->info.simulations; s++) square += PetscSqr(WeftBatchesNumbers(b, s)[reynolds] - mean) / (double)b->info.simulations;
+    for (PetscInt s = 0; s < b->info.simulations; s++) {
+      PetscReal feature;
+      PetscCall(WeftModelFeature(WeftBatchesNumbers(b, s)[reynolds], &feature));
+      mean += feature / (double)b->info.simulations;
+      square += feature * feature / (double)b->info.simulations;
+    }
+    square = PetscMax(square - mean * mean, 0.0);
     scales->reynolds = square > 0.0 ? (float)sqrt(square) : PetscMax(PetscAbsReal(mean), 1e-30);
   }
   PetscFunctionReturn(0);
