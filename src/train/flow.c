@@ -36,8 +36,8 @@ PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[])
 
 /* ---- picture --------------------------------------------------------------------------------------------------- */
 
-/* Velocity at cells, gathered: one array per axis on every rank, [z][y][x]. */
-static PetscErrorCode GatherVelocity(WeftState velocity, double *component[3])
+/* Velocity of a sample at cells, gathered: one array per axis on every rank, [z][y][x]. */
+static PetscErrorCode GatherVelocity(WeftState velocity, PetscInt sample, double *component[3])
 {
   static const char *const  names[]     = {"x", "y", "z"};
   static const WeftLocation locations[] = {WEFT_CELL, WEFT_CELL, WEFT_CELL};
@@ -54,7 +54,7 @@ static PetscErrorCode GatherVelocity(WeftState velocity, double *component[3])
   PetscCall(WeftOpApply(op, &velocity, &value, NULL));
   for (PetscInt a = 0; a < dim; a++) {
     PetscInt shape[3];
-    PetscCall(WeftStateGather(value, a, 0, shape, &component[a]));
+    PetscCall(WeftStateGather(value, a, sample, shape, &component[a]));
   }
   PetscCall(WeftStateDestroy(&value));
   PetscCall(WeftOpDestroy(&op));
@@ -69,30 +69,43 @@ static double Slope(const double *f, PetscInt i, PetscInt n, PetscInt stride, do
   return n < 2 ? 0.0 : (f[(above - i) * stride] - f[(below - i) * stride]) / (h * (double)(above - below));
 }
 
-PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[])
+PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **speed, double **vorticity)
 {
-  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftModelVelocitySpace(model))->grid);
+  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(velocity))->grid);
   const PetscInt    nx = l->cells[0], ny = l->cells[1], at = (l->cells[2] / 2) * nx * ny;
-  double           *u[3] = {NULL, NULL, NULL}, *speed, *vorticity, largest = 0.0;
-  WeftPanel         panel[2];
+  double           *u[3] = {NULL, NULL, NULL};
 
   PetscFunctionBegin;
-  PetscCall(GatherVelocity(states[0], u));
-  PetscCall(PetscMalloc2(nx * ny, &speed, nx * ny, &vorticity));
+  PetscCall(GatherVelocity(velocity, sample, u));
+  PetscCall(PetscMalloc1(nx * ny, vorticity));
+  if (speed) PetscCall(PetscMalloc1(nx * ny, speed));
   for (PetscInt j = 0; j < ny; j++) {
     for (PetscInt i = 0; i < nx; i++) {
       const PetscInt c   = at + i + nx * j;
       double         sum = 0.0;
       for (PetscInt a = 0; a < l->dim; a++) sum += u[a][c] * u[a][c];
-      speed[i + nx * j]     = sqrt(sum);
-      vorticity[i + nx * j] = l->dim > 1 ? Slope(u[1] + c, i, nx, 1, l->h[0]) - Slope(u[0] + c, j, ny, nx, l->h[1]) : 0.0;
-      largest               = PetscMax(largest, fabs(vorticity[i + nx * j]));
+      if (speed) (*speed)[i + nx * j] = sqrt(sum);
+      (*vorticity)[i + nx * j] = l->dim > 1 ? Slope(u[1] + c, i, nx, 1, l->h[0]) - Slope(u[0] + c, j, ny, nx, l->h[1]) : 0.0;
     }
   }
+  for (PetscInt a = 0; a < 3; a++) PetscCall(PetscFree(u[a]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[])
+{
+  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftModelVelocitySpace(model))->grid);
+  const PetscInt    nx = l->cells[0], ny = l->cells[1];
+  double           *speed, *vorticity, largest = 0.0;
+  WeftPanel         panel[2];
+
+  PetscFunctionBegin;
+  PetscCall(WeftFlowVorticity(states[0], 0, &speed, &vorticity));
+  for (PetscInt c = 0; c < nx * ny; c++) largest = PetscMax(largest, fabs(vorticity[c]));
   panel[0] = (WeftPanel){"speed", ny, nx, speed, 0.0, 0.0, PETSC_FALSE};
   panel[1] = (WeftPanel){"vorticity", ny, nx, vorticity, -0.5 * largest, 0.5 * largest, PETSC_TRUE};
   PetscCall(WeftPictureWrite(path, l->dim > 1 ? 2 : 1, panel, 2, PetscMax(1, 512 / PetscMax(nx, ny))));
-  for (PetscInt a = 0; a < 3; a++) PetscCall(PetscFree(u[a]));
-  PetscCall(PetscFree2(speed, vorticity));
+  PetscCall(PetscFree(speed));
+  PetscCall(PetscFree(vorticity));
   PetscFunctionReturn(0);
 }
