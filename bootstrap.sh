@@ -84,7 +84,7 @@ case "${1:-}" in
     weft train cases/wake/train.yaml
     say "Evaluation on Reynolds numbers that the training never saw"
     weft rollout cases/wake/rollout.yaml
-    say "Done in $(($(date +%s) - start)) s. See output/wake/rollout: table.txt, picture.png, and the series (.xmf) for ParaView"
+    say "Done in $(($(date +%s) - start)) s. See output/wake/rollout: table.txt, picture.png, errors.png, and the series (.xmf) for ParaView"
     ;;
   *)
     sed -n '2,12s/^# \{0,1\}//p' "$0"
