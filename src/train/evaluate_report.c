@@ -3,8 +3,9 @@
 #include <string.h>
 #include "train/evaluate.h"
 
-static const char *const runs[]   = {"uncorrected", "corrected"};
 static const char *const errors[] = {"error_l1", "error_l2", "error_published"};
+
+static const char *RunName(PetscInt run) { return run == WEFT_UNCORRECTED ? "uncorrected" : "corrected"; }
 
 static PetscErrorCode InFolder(const WeftEvaluation *e, const char *name, char path[PETSC_MAX_PATH_LEN])
 {
@@ -50,10 +51,11 @@ static void Add(Table *t, const char *format, ...)
   va_end(arguments);
 }
 
-/* Ends the line: to the file and to the terminal. */
+/* Ends the line, without the blanks of empty columns: to the file and to the terminal. */
 static PetscErrorCode End(Table *t)
 {
   PetscFunctionBegin;
+  for (size_t n = strlen(t->line); n && t->line[n - 1] == ' '; n--) t->line[n - 1] = 0;
   if (t->file) fprintf(t->file, "%s\n", t->line);
   PetscCall(WeftLog("%s", t->line));
   t->line[0] = 0;
@@ -163,7 +165,7 @@ static PetscErrorCode Stability(const WeftEvaluation *e, Table *t)
       if (!step) continue;
       all = PETSC_FALSE;
       Name(e, s, name);
-      Add(t, "Re %s %s: unstable, at step %d no longer finite or beyond a Courant number of %g", name, runs[r], (int)step, (double)e->courant_bound);
+      Add(t, "Re %s %s: unstable, at step %d no longer finite or beyond a Courant number of %g", name, RunName(r), (int)step, (double)e->courant_bound);
       PetscCall(End(t));
     }
   }
@@ -215,7 +217,7 @@ static PetscErrorCode WriteErrors(const WeftEvaluation *e)
   if (!file) PetscFunctionReturn(0);
   fprintf(file, "step,simulation");
   for (PetscInt r = 0; r < e->runs; r++)
-    for (PetscInt i = 0; i < WEFT_ERRORS; i++) fprintf(file, ",%s_%s", runs[r], names[i]);
+    for (PetscInt i = 0; i < WEFT_ERRORS; i++) fprintf(file, ",%s_%s", RunName(r), names[i]);
   fprintf(file, "\n");
   for (PetscInt n = 1; n <= e->compared; n++) {
     for (PetscInt s = 0; s < e->info.simulations; s++) {
@@ -245,7 +247,7 @@ static PetscErrorCode SummariseTest(const WeftEvaluation *e, PetscInt simulation
       double mean[WEFT_RUNS];
       for (PetscInt r = 0; r < e->runs; r++) {
         mean[r] = WeftEvaluationMean(e, simulation, r, i, e->average[a]);
-        PetscCall(PetscSNPrintf(key, sizeof(key), "tests/%s/%s%s/%s", name, errors[i], steps, runs[r]));
+        PetscCall(PetscSNPrintf(key, sizeof(key), "tests/%s/%s%s/%s", name, errors[i], steps, RunName(r)));
         PetscCall(WeftSummaryReal(summary, key, mean[r]));
       }
       PetscCall(PetscSNPrintf(key, sizeof(key), "tests/%s/improvement_%s%s", name, errors[i] + strlen("error_"), steps));
@@ -254,7 +256,7 @@ static PetscErrorCode SummariseTest(const WeftEvaluation *e, PetscInt simulation
   }
   for (PetscInt r = 0; r < e->runs; r++) {
     const PetscInt step = e->unstable[simulation * WEFT_RUNS + r];
-    PetscCall(PetscSNPrintf(key, sizeof(key), "tests/%s/stable_steps/%s", name, runs[r]));
+    PetscCall(PetscSNPrintf(key, sizeof(key), "tests/%s/stable_steps/%s", name, RunName(r)));
     PetscCall(WeftSummaryInt(summary, key, step ? step - 1 : e->steps));
   }
   PetscFunctionReturn(0);
@@ -343,8 +345,8 @@ static PetscErrorCode WritePicture(WeftEvaluation *e)
   for (PetscInt i = 0; i < 1 + e->runs; i++) {
     const PetscInt over = i ? e->unstable[e->shown * WEFT_RUNS + i - 1] : 0;
     if (!i) PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "reference, step %" PetscInt_FMT, step));
-    else if (over && over <= step) PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: unstable", runs[i - 1]));
-    else PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: error %.3f", runs[i - 1], WeftEvaluationError(e, e->shown, i - 1, WEFT_ERROR_L1, step)));
+    else if (over && over <= step) PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: unstable", RunName(i - 1)));
+    else PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: error %.3f", RunName(i - 1), WeftEvaluationError(e, e->shown, i - 1, WEFT_ERROR_L1, step)));
     panel[i] = (WeftPanel){title[i], ny, nx, e->vorticity[i], -0.6 * largest, 0.6 * largest, PETSC_TRUE};
   }
   PetscCall(InFolder(e, "picture.png", path));
@@ -366,8 +368,8 @@ static PetscErrorCode WritePlot(const WeftEvaluation *e)
   for (PetscInt s = 0; s < e->info.simulations; s++) {
     for (PetscInt r = 0; r < e->runs; r++) {
       const PetscInt k = s * e->runs + r;
-      if (Reynolds(e, s) > 0.0) snprintf(label[k], sizeof(label[k]), "Re %.4g %s", (double)Reynolds(e, s), runs[r]);
-      else snprintf(label[k], sizeof(label[k]), "simulation %d %s", (int)s, runs[r]);
+      if (Reynolds(e, s) > 0.0) snprintf(label[k], sizeof(label[k]), "Re %.4g %s", (double)Reynolds(e, s), RunName(r));
+      else snprintf(label[k], sizeof(label[k]), "simulation %d %s", (int)s, RunName(r));
       for (PetscInt i = 0; i < n; i++) y[k * n + i] = WeftEvaluationError(e, s, r, WEFT_ERROR_L1, i + 1);
       line[k] = (WeftLine){label[k], n, x, y + k * n};
     }
