@@ -85,8 +85,9 @@ typedef struct {
   PetscReal max_velocity;   /* largest component */
   PetscReal courant;        /* largest |u| dt / h */
   PetscReal max_divergence; /* over open cells */
-  PetscReal force[3];       /* on the obstacles, per density: momentum that their mask removed in the step, and the pressure on
-                               their surface, both over dt; 0 without obstacles or before_obstacle */
+  PetscReal force[3];       /* on the obstacles, per density: momentum that their mask removed in the step and the pressure on
+                               their surface, both over dt, and momentum that flows into closed cells through faces that the
+                               mask leaves open; 0 without obstacles or before_obstacle */
 } WeftModelFigures;
 /* outputs: those of the step. figures: [batch]. Collective on the space communicator. */
 PetscErrorCode WeftModelMeasure(WeftModel model, const WeftState outputs[], WeftModelFigures figures[]);

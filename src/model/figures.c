@@ -73,6 +73,35 @@ static void ForceOfPressure(const WeftLayout *l, WeftState pressure, WeftState o
   }
 }
 
+/* Component c on face `at` of axis a: the mean of the four around it if c stands on others. */
+static double OnFace(const WeftLayout *l, const double *u, PetscInt c, PetscInt a, PetscInt at)
+{
+  const PetscInt across = l->stride[a], along = l->stride[c];
+  return c == a ? u[at] : 0.25 * ((u[at] + u[at + along]) + (u[at - across] + u[at - across + along]));
+}
+
+/* Momentum that flows into closed cells through faces that a mask leaves open, per time; one layer of ghosts. */
+static void ForceOfFlow(const WeftLayout *l, WeftState velocity, WeftState open, PetscInt sample, double volume,
+                        double force[3])
+{
+  const double *o = WeftStatePlane(open, 0, 0);
+
+  for (PetscInt a = 0; a < l->dim; a++) {
+    const double *u = WeftStatePlane(velocity, a, sample);
+    PetscInt      lo[3], hi[3];
+    WeftLayoutOwned(l, (WeftLocation)a, lo, hi);
+    for (PetscInt k = lo[2]; k < hi[2]; k++)
+      for (PetscInt j = lo[1]; j < hi[1]; j++)
+        for (PetscInt i = lo[0]; i < hi[0]; i++) {
+          const PetscInt at     = WeftLayoutIndex(l, i, j, k);
+          const double   inward = (o[at - l->stride[a]] - o[at]) * u[at];
+          if (inward == 0.0) continue;
+          for (PetscInt c = 0; c < l->dim; c++)
+            force[c] += volume / l->h[a] * inward * OnFace(l, WeftStatePlane(velocity, c, sample), c, a, at);
+        }
+  }
+}
+
 static PetscErrorCode MeasureForce(WeftModel m, const WeftState outputs[], PetscInt sample, Sums *sums)
 {
   const WeftLayout *l      = WeftGridLayout(m->grid);
@@ -83,6 +112,7 @@ static PetscErrorCode MeasureForce(WeftModel m, const WeftState outputs[], Petsc
   ForceOfMask(l, outputs[m->before_obstacle], m->faces, sample, volume, sums->force);
   if (m->projects) ForceOfPressure(l, outputs[WeftModelStates(m)], m->open, sample, volume, sums->force);
   for (PetscInt a = 0; a < l->dim; a++) sums->force[a] /= m->options.dt;
+  ForceOfFlow(l, outputs[0], m->open, sample, volume, sums->force);
   PetscFunctionReturn(0);
 }
 
@@ -127,6 +157,7 @@ PetscErrorCode WeftModelMeasure(WeftModel m, const WeftState outputs[], WeftMode
   if (m->before_obstacle >= 0) {
     if (m->projects) PetscCall(WeftStateHalo(outputs[WeftModelStates(m)], 1, WEFT_GHOST_COPY));
     PetscCall(WeftStateHalo(m->open, 1, WEFT_GHOST_COPY));
+    PetscCall(WeftStateHalo(outputs[0], 1, WEFT_GHOST_VALUE));
   }
   for (PetscInt b = 0; b < m->batch; b++) {
     MeasureVelocity(l, outputs[0], b, m->options.dt, &sums[b], &maxima[b]);
