@@ -83,3 +83,39 @@ int TestMain(int argc, char **argv, PetscErrorCode (*test)(void))
   }
   return WeftFinalize() ? 1 : 0;
 }
+
+PetscInt test_allocations;
+
+static PetscErrorCode CountedMalloc(size_t bytes, PetscBool clear, int line, const char function[], const char file[], void **memory)
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  *memory = NULL; /* of nothing, as PETSc's own: it asks for no free */
+  if (!bytes) return 0;
+  test_allocations++;
+  *memory = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+  if (clear && *memory) memset(*memory, 0, bytes);
+  return *memory ? 0 : PETSC_ERR_MEM;
+}
+
+static PetscErrorCode CountedRealloc(size_t bytes, int line, const char function[], const char file[], void **memory)
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  test_allocations++;
+  *memory = realloc(*memory, bytes);
+  return *memory ? 0 : PETSC_ERR_MEM;
+}
+
+static PetscErrorCode CountedFree(void *memory, int line, const char function[], const char file[])
+{
+  (void)line;
+  (void)function;
+  (void)file;
+  free(memory);
+  return 0;
+}
+
+PetscErrorCode TestCountAllocations(void) { return PetscMallocSet(CountedMalloc, CountedFree, CountedRealloc); }

@@ -24,6 +24,9 @@ PetscErrorCode TestCaptureEnd(char text[], int room);
     TestCheck(strstr(message_, expected), "%s: the message '%s' does not say '%s'", #call, message_, expected);                \
     TestCheck(!strstr(strstr(message_, "weft: error") + 1, "weft: error"), "%s: more than one message: %s", #call, message_);  \
   } while (0)
+/* Called before TestMain: counts what is taken from PETSc's allocator. */
+PetscErrorCode  TestCountAllocations(void);
+extern PetscInt test_allocations;
 extern int     test_argc; /* arguments of the test */
 extern char  **test_argv;
 int            TestMain(int argc, char **argv, PetscErrorCode (*test)(void));

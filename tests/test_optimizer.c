@@ -3,17 +3,6 @@
 #include <math.h>
 #include <weft/train.h>
 #include "support.h"
-#include "base/impl.h"
-
-static PetscErrorCode Set(const char *key, const char *value)
-{
-  char           *item  = (char *)value;
-  const WeftEntry entry = {.name = (char *)key, .origin = (char *)"test", .count = 1, .item = &item};
-
-  PetscFunctionBegin;
-  PetscCall(WeftTableSet(&entry));
-  PetscFunctionReturn(0);
-}
 
 /* Rate 0.1, beta 0.9 and 0.999, epsilon 0, gradients 1 then 3:
    update 0: mean 0.1, square 0.001, both corrected to 1: step 0.1
@@ -26,9 +15,9 @@ static PetscErrorCode TestAdamByHand(void)
   WeftOptimizer o;
 
   PetscFunctionBegin;
-  PetscCall(Set("optimizer_type", "adam"));
-  PetscCall(Set("optimizer_rate", "0.1"));
-  PetscCall(Set("optimizer_epsilon", "0"));
+  PetscCall(TestSetKey("optimizer_type", "adam"));
+  PetscCall(TestSetKey("optimizer_rate", "0.1"));
+  PetscCall(TestSetKey("optimizer_epsilon", "0"));
   PetscCall(WeftOptimizerCreateFromKeys(1, 10, &o));
   PetscCall(WeftOptimizerStep(o, 0, &gradient[0], &x, &norm));
   PetscCall(TestClose(x, 1.9, 1e-14, "adam after one update"));
@@ -48,20 +37,20 @@ static PetscErrorCode TestMomentumAndClip(void)
   WeftOptimizer o;
 
   PetscFunctionBegin;
-  PetscCall(Set("optimizer_type", "sgd"));
-  PetscCall(Set("optimizer_beta1", "0.5"));
+  PetscCall(TestSetKey("optimizer_type", "sgd"));
+  PetscCall(TestSetKey("optimizer_beta1", "0.5"));
   PetscCall(WeftOptimizerCreateFromKeys(1, 10, &o));
   for (PetscInt k = 0; k < 2; k++) PetscCall(WeftOptimizerStep(o, k, &one, &x, &norm));
   PetscCall(TestClose(x, -0.25, 1e-15, "sgd with momentum"));
   PetscCall(WeftOptimizerDestroy(&o));
-  PetscCall(Set("optimizer_clip", "1"));
+  PetscCall(TestSetKey("optimizer_clip", "1"));
   PetscCall(WeftOptimizerCreateFromKeys(2, 10, &o));
   PetscCall(WeftOptimizerStep(o, 0, long_one, y, &norm));
   PetscCall(TestClose(norm, 5.0, 1e-15, "norm before clipping"));
   PetscCall(TestClose(y[0], -0.06, 1e-16, "clipped step"));
   PetscCall(TestClose(y[1], -0.08, 1e-16, "clipped step"));
   PetscCall(WeftOptimizerDestroy(&o));
-  PetscCall(Set("optimizer_clip", "0"));
+  PetscCall(TestSetKey("optimizer_clip", "0"));
   PetscFunctionReturn(0);
 }
 
@@ -73,9 +62,9 @@ static PetscErrorCode TestSchedules(void)
   WeftOptimizer o;
 
   PetscFunctionBegin;
-  PetscCall(Set("optimizer_beta1", "0"));
-  PetscCall(Set("optimizer_schedule", "cosine"));
-  PetscCall(Set("optimizer_rate_last", "0.02"));
+  PetscCall(TestSetKey("optimizer_beta1", "0"));
+  PetscCall(TestSetKey("optimizer_schedule", "cosine"));
+  PetscCall(TestSetKey("optimizer_rate_last", "0.02"));
   PetscCall(WeftOptimizerCreateFromKeys(1, 8, &o));
   for (PetscInt k = 0; k < 8; k++) {
     before = x;
@@ -84,15 +73,15 @@ static PetscErrorCode TestSchedules(void)
     if (k == 4) PetscCall(TestClose(before - x, 0.06, 1e-15, "rate in the middle of the cosine"));
   }
   PetscCall(WeftOptimizerDestroy(&o));
-  PetscCall(Set("optimizer_schedule", "step"));
-  PetscCall(Set("optimizer_decay", "0.5"));
-  PetscCall(Set("optimizer_decay_every", "3"));
+  PetscCall(TestSetKey("optimizer_schedule", "step"));
+  PetscCall(TestSetKey("optimizer_decay", "0.5"));
+  PetscCall(TestSetKey("optimizer_decay_every", "3"));
   PetscCall(WeftOptimizerCreateFromKeys(1, 8, &o));
   x = 0.0;
   for (PetscInt k = 0; k < 8; k++) PetscCall(WeftOptimizerStep(o, k, &one, &x, NULL));
   PetscCall(TestClose(x, -(3 * 0.1 + 3 * 0.05 + 2 * 0.025), 1e-15, "sum of steps with a decay every 3 updates"));
   PetscCall(WeftOptimizerDestroy(&o));
-  PetscCall(Set("optimizer_schedule", "constant"));
+  PetscCall(TestSetKey("optimizer_schedule", "constant"));
   PetscFunctionReturn(0);
 }
 
@@ -105,8 +94,8 @@ static PetscErrorCode TestQuadratic(const char *type)
   WeftArrays    arrays;
 
   PetscFunctionBegin;
-  PetscCall(Set("optimizer_type", type));
-  PetscCall(Set("optimizer_beta1", "0.9"));
+  PetscCall(TestSetKey("optimizer_type", type));
+  PetscCall(TestSetKey("optimizer_beta1", "0.9"));
   PetscCall(WeftOptimizerCreateFromKeys(3, 2000, &o));
   PetscCall(WeftOptimizerCreateFromKeys(3, 2000, &second));
   for (PetscInt k = 0; k < 2000; k++) {

@@ -10,40 +10,6 @@
 #define STEPS 4
 #define BATCH 2
 
-static PetscInt allocations; /* of PETSc's allocator since the start */
-
-static PetscErrorCode CountedMalloc(size_t bytes, PetscBool clear, int line, const char function[], const char file[], void **memory)
-{
-  (void)line;
-  (void)function;
-  (void)file;
-  *memory = NULL; /* of nothing, as PETSc's own: it asks for no free */
-  if (!bytes) return 0;
-  allocations++;
-  *memory = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
-  if (clear && *memory) memset(*memory, 0, bytes);
-  return *memory ? 0 : PETSC_ERR_MEM;
-}
-
-static PetscErrorCode CountedRealloc(size_t bytes, int line, const char function[], const char file[], void **memory)
-{
-  (void)line;
-  (void)function;
-  (void)file;
-  allocations++;
-  *memory = realloc(*memory, bytes);
-  return *memory ? 0 : PETSC_ERR_MEM;
-}
-
-static PetscErrorCode CountedFree(void *memory, int line, const char function[], const char file[])
-{
-  (void)line;
-  (void)function;
-  (void)file;
-  free(memory);
-  return 0;
-}
-
 /* ---- the two operators ---------------------------------------------------------------------------------------------- */
 
 /* y = [y +] 1/2 x + 1/4 x(i + d, j) + 1/4 x(i, j + d) over owned cells */
@@ -496,9 +462,9 @@ static PetscErrorCode TestMemory(Problem *p)
 #endif
   PetscCall(Pair(p, bar));
   PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
-  before = allocations;
+  before = test_allocations;
   PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
-  TestCheck(allocations == before, "%" PetscInt_FMT " allocations in the second update", allocations - before);
+  TestCheck(test_allocations == before, "%" PetscInt_FMT " allocations in the second update", test_allocations - before);
   TestCheck(before > 0, "the allocations are not counted");
   PetscCall(WeftRolloutDestroy(&rollout));
   PetscCall(PairDestroy(bar));
@@ -571,6 +537,6 @@ static PetscErrorCode Test(void)
 
 int main(int argc, char **argv)
 {
-  if (PetscMallocSet(CountedMalloc, CountedFree, CountedRealloc)) return 1;
+  if (TestCountAllocations()) return 1;
   return TestMain(argc, argv, Test);
 }

@@ -153,6 +153,21 @@ static PetscErrorCode Shares(Training *t, double wall, WeftSummary summary)
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------ */
 
+/* A finite loss whose gradient is not: the norms of the adjoint say at which step it was lost. */
+static PetscErrorCode FailGradient(const Training *t, PetscInt k)
+{
+  const PetscReal *norms;
+  PetscInt         step = 0;
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutAdjointNorms(t->trainer->rollout, &norms));
+  for (PetscInt n = 1; n <= t->trainer->unroll; n++)
+    if (!PetscIsNormalReal(norms[n]) && norms[n] != 0.0) step = n;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &step, 1, MPIU_INT, MPI_MAX, PETSC_COMM_WORLD));
+  if (step) return WeftFail(PETSC_COMM_WORLD, "update %" PetscInt_FMT ": the adjoint is not finite at step %" PetscInt_FMT " of %" PetscInt_FMT "; lower optimizer_rate, set optimizer_clip or unroll fewer steps", k, step, t->trainer->unroll);
+  return WeftFail(PETSC_COMM_WORLD, "update %" PetscInt_FMT ": the gradient of the weights is not finite; lower optimizer_rate or set optimizer_clip", k);
+}
+
 static PetscErrorCode Update(Training *t, PetscInt k)
 {
   const double begin = MPI_Wtime();
@@ -163,6 +178,7 @@ static PetscErrorCode Update(Training *t, PetscInt k)
   WeftCheck(PetscIsNormalReal(t->loss) || t->loss == 0.0, PETSC_COMM_WORLD, "update %" PetscInt_FMT ": the loss is %g; lower optimizer_rate or set optimizer_clip", k, (double)t->loss);
   before = MPI_Wtime();
   PetscCall(WeftOptimizerStep(t->optimizer, k, t->gradient, WeftTrainerWeights(t->trainer), &t->norm));
+  if (!PetscIsNormalReal(t->norm) && t->norm != 0.0) PetscCall(FailGradient(t, k));
   t->trainer->seconds[WEFT_TIME_OPTIMIZER] += MPI_Wtime() - before;
   t->done                         = k + 1;
   t->update_seconds[k - t->first] = MPI_Wtime() - begin;

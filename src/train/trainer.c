@@ -76,7 +76,17 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(WeftStateCreate(WeftNetParameterSpace(t->hybrid.net), &t->gradient));
   PetscCall(PetscMalloc1(t->unroll, &t->target));
   for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
-  PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, t->parameters + 1, &t->reduced));
+  PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, t->parameters + 2, &t->reduced));
+  PetscFunctionReturn(0);
+}
+
+/* The numbers of every simulation, so that one that the step cannot take is found before the first update, by all replicas. */
+static PetscErrorCode TryNumbers(WeftTrainer t)
+{
+  const WeftDataInfo *info = WeftBatchesInfo(t->batches);
+
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < info->simulations; s++) PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, 0, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, s)));
   PetscFunctionReturn(0);
 }
 
@@ -92,6 +102,7 @@ PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trai
   if (scales) t->scales = *scales;
   else PetscCall(ReadData(t));
   PetscCall(CreateRollout(t));
+  if (t->batches) PetscCall(TryNumbers(t));
   PetscCall(WeftGetInt("seed", &seed));
   PetscCall(WeftNetInitialise(t->hybrid.net, seed, t->input[t->weights_at]));
   *trainer = t;
@@ -141,23 +152,36 @@ PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
   PetscFunctionReturn(0);
 }
 
+/* A mistake that one replica met (a step that leaves its bounds) stops all of them: those that met none take part in the
+   reduction that tells them. Anything but a mistake of the user ends the program at once. */
+static PetscErrorCode KeepFault(PetscErrorCode ierr, PetscBool *failed)
+{
+  PetscFunctionBegin;
+  if (ierr != WEFT_ERR_USER) PetscCall(ierr);
+  *failed = ierr ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double gradient[], const WeftState initial_bar[])
 {
   const double begin = MPI_Wtime();
   WeftState    bar[WEFT_OP_MAX] = {NULL};
   PetscReal    part;
+  PetscBool    failed = PETSC_FALSE;
   double       played;
 
   PetscFunctionBegin;
   PetscCall(WeftStateZero(t->gradient));
   bar[t->weights_at] = t->gradient;
   if (initial_bar) bar[0] = initial_bar[0];
-  PetscCall(WeftTrainerPartOfLoss(t, &part));
-  if (t->count) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
+  PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
+  if (t->count && !failed) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
   played = MPI_Wtime();
   PetscCall(PetscArraycpy(t->reduced, (const double *)WeftStateData(t->gradient), t->parameters));
-  t->reduced[t->parameters] = part;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t->reduced, (PetscMPIInt)(t->parameters + 1), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  t->reduced[t->parameters]     = part;
+  t->reduced[t->parameters + 1] = failed ? 1.0 : 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t->reduced, (PetscMPIInt)(t->parameters + 2), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  if (t->reduced[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
   PetscCall(PetscArraycpy(gradient, t->reduced, t->parameters));
   *loss = t->reduced[t->parameters];
   t->seconds[WEFT_TIME_PLAY] += played - begin;
@@ -176,22 +200,25 @@ PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, d
 PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
 {
   PetscInt  first = 0, count, all = 0;
-  PetscReal total = 0.0;
+  PetscReal sums[2] = {0.0, 0.0}; /* loss; failed ranks */
+  PetscBool failed  = PETSC_FALSE;
 
   PetscFunctionBegin;
   *loss = 0.0;
   PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
-  while (count == t->batch) { /* whole batches */
+  while (count == t->batch && !failed) { /* whole batches */
     PetscReal part;
     PetscCall(LoadWindows(t, t->window));
-    PetscCall(WeftTrainerPartOfLoss(t, &part));
-    total += part;
+    PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
+    sums[0] += part;
     all += count;
     first += count;
     PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
-  if (all) *loss = total * (PetscReal)t->batch / (PetscReal)all; /* of an update */
+  sums[1] = failed ? 1.0 : 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  if (sums[1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
+  if (all) *loss = sums[0] * (PetscReal)t->batch / (PetscReal)all; /* of an update */
   PetscFunctionReturn(0);
 }
 

@@ -20,7 +20,7 @@ struct _n_WeftTrainer {
   PetscInt     inputs, weights_at, parameters;
   WeftState    input[WEFT_OP_MAX], gradient, *target;
   WeftWindow  *window;           /* [batch] */
-  PetscReal   *losses, *reduced; /* [count]; gradient and loss in the one reduction */
+  PetscReal   *losses, *reduced; /* [count]; gradient, loss and failed ranks in the one reduction */
   double       seconds[WEFT_TIMES];
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
