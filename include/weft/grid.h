@@ -86,6 +86,8 @@ PetscErrorCode WeftGridNoted(WeftGrid grid, PetscBool *noted);
 /* Agrees on the notes of all ranks: with any, the message of the lowest rank is printed and all return WEFT_ERR_USER (the
    notes are cleared). One reduction; a rollout calls it at the end of a phase. Collective on the grid's communicator. */
 PetscErrorCode WeftGridAgree(WeftGrid grid);
+/* The same over several grids at once: world holds the ranks of all replicas, each with its grid. Collective on world. */
+PetscErrorCode WeftGridAgreeAll(MPI_Comm world, WeftGrid grid);
 
 /* ---- spaces and states --------------------------------------------------------------------------------------- */
 

@@ -24,7 +24,7 @@ PetscErrorCode WeftGridNoted(WeftGrid grid, PetscBool *noted)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftGridAgree(WeftGrid grid)
+PetscErrorCode WeftGridAgreeAll(MPI_Comm world, WeftGrid grid)
 {
   char            text[NOTE_ROOM] = "";
   const PetscBool failed          = grid->note ? PETSC_TRUE : PETSC_FALSE;
@@ -33,5 +33,7 @@ PetscErrorCode WeftGridAgree(WeftGrid grid)
   if (failed) PetscCall(PetscStrncpy(text, grid->note, sizeof(text)));
   PetscCall(PetscFree(grid->note));
   /* no PetscCall: the mistake is the user's and prints no stack */
-  PetscFunctionReturn(WeftAgree(grid->comm, failed, "%s", text));
+  PetscFunctionReturn(WeftAgree(world, failed, "%s", text));
 }
+
+PetscErrorCode WeftGridAgree(WeftGrid grid) { return WeftGridAgreeAll(grid->comm, grid); }

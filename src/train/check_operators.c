@@ -119,7 +119,7 @@ PetscErrorCode WeftCheckOperators(WeftGradientCheck *c)
   PetscCall(WeftOpCreateSquaredError(t->velocity, &loss));
   PetscCall(CheckOne(&walk, loss, (WeftState[]){out[0], t->target[0]}));
   PetscCall(WeftOpDestroy(&loss));
-  PetscCall(WeftGridAgree(t->grid));
+  PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, t->grid));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
   PetscFunctionReturn(0);
 }

@@ -65,7 +65,7 @@ static PetscErrorCode SpinUp(WeftTrainer t, const Numbers *numbers, PetscInt ste
     in[0]  = out[0];
     out[0] = old;
   }
-  PetscCall(WeftGridAgree(t->grid));
+  PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, t->grid));
   PetscCall(WeftStateCopy(in[0], developed));
   PetscCall(WeftStepStatesDestroy(WeftModelStep(model), in, out));
   PetscCall(WeftModelDestroy(&model));

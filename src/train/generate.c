@@ -148,7 +148,7 @@ static PetscErrorCode Play(Generator *g)
       g->in[i]            = g->out[i];
       g->out[i]           = old;
     }
-    PetscCall(WeftGridAgree(g->fine));
+    PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, g->fine)); /* replicas go on, or stop, together */
     if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
     if (n % 50 == 0 || n == steps) {
       PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
