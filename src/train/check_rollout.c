@@ -2,8 +2,10 @@
 #include <float.h>
 #include "train/check.h"
 
-#define STEPS   10 /* of the Taylor table: h = 4^-2 ... 4^-11 */
-#define REPEATS 3  /* of a timing */
+#define STEPS   10   /* of the Taylor table: h = 4^-2 ... 4^-11 */
+#define PAIRS   5    /* whose median is the order */
+#define LEAST   1.75 /* order of a right slope, with what kinks take from a median; a wrong one has 1 */
+#define REPEATS 3    /* of a timing */
 
 /* One direction of the check, by the weights or by the initial state: v, as long as what it changes, half of it along the gradient
    so that the slope of the loss does not cancel. */
@@ -134,15 +136,15 @@ static PetscErrorCode LossAt(const WeftGradientCheck *c, const Direction *d, Pet
   PetscFunctionReturn(0);
 }
 
-/* Order of the remainder: the median of the last three pairs of steps that are above round-off, 0 if there is none. The last ones,
-   because a slope that is wrong by a little shows at small steps; a median, because a kink (a lookup that changes its cell, a ReLU
-   that opens) may spoil a pair. */
+/* Order of the remainder: the median of the last PAIRS pairs of steps that are above round-off, 0 if there is none. The last ones,
+   because a slope that is wrong by a little shows at small steps, with order 1; a median, because kinks (a lookup that changes its
+   cell, a clamp, a ReLU that opens) throw single pairs to either side of 2. */
 static PetscReal Order(const PetscReal remainder[STEPS], PetscReal noise)
 {
-  PetscReal last[3];
+  PetscReal last[PAIRS];
   PetscInt  n = 0;
 
-  for (PetscInt k = STEPS - 1; k > 0 && n < 3; k--)
+  for (PetscInt k = STEPS - 1; k > 0 && n < PAIRS; k--)
     if (remainder[k] > noise && remainder[k - 1] > noise) last[n++] = PetscLogReal(remainder[k - 1] / remainder[k]) / PetscLogReal(4.0);
   if (!n) return 0.0;
   (void)PetscSortReal(n, last);
@@ -169,7 +171,7 @@ static PetscErrorCode CheckTaylor(WeftGradientCheck *c, const Direction *d)
   order = Order(remainder, noise);
   PetscCall(PetscSNPrintf(key, sizeof(key), "rollout/order_%s", d->input ? "weights" : "initial"));
   PetscCall(WeftSummaryReal(c->summary, key, order));
-  if (!(order == 0.0 || order >= 1.9)) WeftCheckFault(c, "rollout by the %s: the Taylor remainder falls with order %.3f at the smallest steps, not 2: the tangent is not the derivative of the loss", d->name, (double)order);
+  if (!(order == 0.0 || order >= LEAST)) WeftCheckFault(c, "rollout by the %s: the Taylor remainder falls with order %.3f at the smallest steps, not 2: the tangent is not the derivative of the loss", d->name, (double)order);
   PetscCall(LossAt(c, d, 0.0, &base)); /* the state is as it was */
   PetscFunctionReturn(0);
 }
