@@ -71,7 +71,7 @@ static PetscBool MakeWhole(const WeftLayout *l, Distribution *d, PetscInt axis, 
     widest = width;
     to     = a;
   }
-  if (to < 0) to = last;
+  if (to < 0) to = last != axis ? last : (axis + 1) % 3; /* in 1D an axis of one cell: one rank takes the line */
   for (PetscInt i = 0; i < d->count[axis]; i++) d->cuts[to][d->count[to]++] = d->cuts[axis][i];
   d->count[axis] = 0;
   return PETSC_TRUE;
