@@ -116,6 +116,13 @@ static PetscErrorCode ReadFrame(WeftEvaluation *e, PetscInt frame, WeftState sta
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode SetNumbers(const WeftEvaluation *e, WeftRun *run, PetscInt sample, PetscInt simulation)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftModelSetNumbers(run->model, run->in, sample, e->info.numbers, (const char(*)[32])e->info.number, e->numbers + simulation * e->info.numbers));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode CreateModels(WeftEvaluation *e, WeftArrays arrays)
 {
   WeftModelOptions options;
@@ -136,7 +143,8 @@ static PetscErrorCode CreateModels(WeftEvaluation *e, WeftArrays arrays)
   for (PetscInt r = 0; r < e->runs; r++) {
     WeftRun *run = &e->run[r];
     PetscCall(WeftStepStates(WeftModelStep(run->model), run->in, run->out));
-    for (PetscInt s = 0; s < e->batch; s++) PetscCall(WeftModelSetNumbers(run->model, run->in, s, e->info.numbers, (const char(*)[32])e->info.number, e->numbers + SimulationOf(e, s) * e->info.numbers));
+    for (PetscInt s = 0; s < e->info.simulations; s++) PetscCall(SetNumbers(e, run, 0, s)); /* so that all replicas find a mistake */
+    for (PetscInt s = 0; s < e->batch; s++) PetscCall(SetNumbers(e, run, s, SimulationOf(e, s)));
   }
   if (e->runs > 1) PetscCall(WeftWeightsGet(arrays, e->weights, e->hybrid.net, (double *)WeftStateDataWrite(e->run[WEFT_CORRECTED].in[WeftModelInput(e->hybrid.model, "weights")])));
   PetscFunctionReturn(0);
@@ -298,7 +306,7 @@ static PetscErrorCode Step(WeftEvaluation *e, PetscInt r, PetscInt n)
   run->seconds += MPI_Wtime() - begin;
   run->in[0]  = run->out[0];
   run->out[0] = old;
-  PetscCall(WeftGridAgree(e->grid));
+  PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, e->grid)); /* replicas go on, or stop, together */
   PetscCall(HoldBounds(e, r, n));
   PetscFunctionReturn(0);
 }
