@@ -27,7 +27,8 @@ const char *WeftBlisKernels(void);
 #define WEFT_ERR_USER 200
 
 /* Prints "weft: error: ..." once (rank 0 of comm) and returns WEFT_ERR_USER on every rank. Collective on comm: every rank
-   has seen the same mistake. Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
+   has seen the same mistake. If comm is a part of the world, as a replica is, WeftFinalize prints it: once, whichever replicas
+   failed. Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
 PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...) WEFT_FORMAT(2, 3);
 
 /* Agrees on a mistake that perhaps one rank alone has seen. Collective on comm. Each rank says whether it failed; when any

@@ -1,20 +1,75 @@
 /* Errors of the user: one message, no stack. */
 #include "base/impl.h"
+#include <petsctime.h>
 
 #define MESSAGE_ROOM 2048
+#define PATIENCE     5.0 /* seconds that replicas with a fault wait for those that may know of none */
 
+static MPI_Comm ends = MPI_COMM_NULL;  /* the world, for WeftTellUntold alone */
+static char     untold[MESSAGE_ROOM]; /* the first message of this rank for its replica */
+
+static void Print(const char *message)
+{
+  fflush(stdout);
+  fprintf(stderr, "weft: error: %s\n", message);
+  fflush(stderr);
+}
+
+/* A fault of one replica is told at the end: the others may have the same one, or none. */
 static PetscErrorCode PrintOnce(MPI_Comm comm, const char *message)
 {
-  PetscMPIInt rank;
+  PetscMPIInt rank, size, world;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) {
-    PetscCall(WeftLiveLineEnd());
-    fflush(stdout);
-    fprintf(stderr, "weft: error: %s\n", message);
-    fflush(stderr);
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &world));
+  if (rank != 0) PetscFunctionReturn(0);
+  if (size < world) {
+    if (!untold[0]) PetscCall(PetscStrncpy(untold, message, sizeof(untold)));
+    PetscFunctionReturn(0);
   }
+  PetscCall(WeftLiveLineEnd());
+  Print(message);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPrepareUntold(void)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_dup(PETSC_COMM_WORLD, &ends));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTellUntold(void)
+{
+  PetscMPIInt    rank, size, mine, first;
+  MPI_Request    request;
+  PetscLogDouble begin, now;
+  int            all = 0;
+
+  PetscFunctionBegin;
+  if (ends == MPI_COMM_NULL) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(ends, &rank));
+  PetscCallMPI(MPI_Comm_size(ends, &size));
+  mine = untold[0] ? rank : size;
+  PetscCallMPI(MPI_Iallreduce(&mine, &first, 1, MPI_INT, MPI_MIN, ends, &request));
+  PetscCall(PetscTime(&begin));
+  while (!all) {
+    if (!untold[0]) {
+      PetscCallMPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
+      break;
+    }
+    PetscCallMPI(MPI_Test(&request, &all, MPI_STATUS_IGNORE));
+    PetscCall(PetscTime(&now));
+    if (!all && now - begin > PATIENCE) { /* the others go on, and wait for this replica somewhere */
+      Print(untold);
+      MPI_Abort(PETSC_COMM_WORLD, 1);
+    }
+    if (!all) PetscCall(PetscSleep(0.001));
+  }
+  if (first == rank) Print(untold);
+  PetscCallMPI(MPI_Comm_free(&ends));
   PetscFunctionReturn(0);
 }
 

@@ -58,6 +58,13 @@ PetscBool WeftIsMonitor(const char *key);
 /* Monitors and viewers of PETSc's objects are switched off on this rank (replicas other than the first). */
 PetscErrorCode WeftDropMonitors(void);
 
+/* ---- faults of one replica ---------------------------------------------------------------------------------------- */
+
+PetscErrorCode WeftPrepareUntold(void);
+/* At the end, on all ranks: the first message that WeftFail and WeftAgree kept on a part of the world is told. If the other ranks
+   do not come, because the fault is one replica's alone, it ends them. */
+PetscErrorCode WeftTellUntold(void);
+
 /* ---- random, log ------------------------------------------------------------------------------------------------ */
 
 void WeftPhilox(const unsigned counter[4], const unsigned key[2], unsigned bits[4]);

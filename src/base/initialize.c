@@ -51,6 +51,7 @@ PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
   PetscFunctionBegin;
   PetscCall(PetscTime(&WeftStartTime));
   PetscCall(PetscPushErrorHandler(HandleError, NULL));
+  PetscCall(WeftPrepareUntold());
   WeftBlisStart();
   PetscCall(WeftCommandLineRead(*argc, *argv));
   /* unused keys are found by WeftCheckUnusedOptions, before the first step, not listed at the end */
@@ -66,6 +67,7 @@ PetscErrorCode WeftFinalize(void)
 {
   PetscErrorCode ierr;
 
+  PetscCall(WeftTellUntold());
   PetscCall(WeftTableDestroy());
   WeftBlisEnd();
   PetscCall(PetscPopErrorHandler());

@@ -52,7 +52,7 @@ static PetscErrorCode CheckOptions(MPI_Comm comm, const WeftGridOptions *o)
   for (PetscInt a = 0; a < o->dim; a++) {
     WeftCheck(o->cells[a] >= 1, comm, "grid_cells: axis %c has %" PetscInt_FMT " cells; it needs at least 1", "xyz"[a], o->cells[a]);
     WeftCheck(o->cells[a] > o->halo, comm, "grid_cells: axis %c has %" PetscInt_FMT " cells, no more than the %" PetscInt_FMT " layers of the halo; refine the grid or lower -grid_halo", "xyz"[a], o->cells[a], o->halo);
-    WeftCheck(o->cells[a] % o->granularity == 0, comm, "grid_cells: axis %c has %" PetscInt_FMT " cells, not a multiple of %" PetscInt_FMT " (restriction or pooling); use %" PetscInt_FMT, "xyz"[a], o->cells[a], o->granularity, (o->cells[a] / o->granularity + 1) * o->granularity);
+    WeftCheck(o->cells[a] % o->granularity == 0, comm, "grid_cells: axis %c has %" PetscInt_FMT " cells, not a multiple of grid_granularity = %" PetscInt_FMT "; use %" PetscInt_FMT " or lower -grid_granularity", "xyz"[a], o->cells[a], o->granularity, (o->cells[a] / o->granularity + 1) * o->granularity);
     WeftCheck(o->upper[a] > o->lower[a], comm, "grid_upper: axis %c ends at %g, not above its grid_lower = %g", "xyz"[a], (double)o->upper[a], (double)o->lower[a]);
     WeftCheck((o->side[a][0] == WEFT_SIDE_PERIODIC) == (o->side[a][1] == WEFT_SIDE_PERIODIC), comm, "grid_sides: axis %c is periodic at one end only; make both ends periodic or none", "xyz"[a]);
   }
@@ -62,9 +62,11 @@ static PetscErrorCode CheckOptions(MPI_Comm comm, const WeftGridOptions *o)
 static PetscErrorCode FailTooManyRanks(MPI_Comm comm, const WeftGridOptions *o, PetscInt size)
 {
   WeftGridOptions free_choice = *o;
-  PetscInt        fits        = size, p[3] = {1, 1, 1};
+  PetscInt        fits        = size, p[3] = {1, 1, 1}, given = 1;
 
   PetscFunctionBegin;
+  for (PetscInt a = 0; a < o->dim; a++) given *= o->ranks[a] ? o->ranks[a] : 1;
+  WeftCheck(size % given == 0 && (given == size || !o->ranks[0] || (o->dim > 1 && !o->ranks[1]) || (o->dim > 2 && !o->ranks[2])), comm, "grid_ranks multiply to %" PetscInt_FMT ", but a domain has %" PetscInt_FMT " rank%s; make the product %" PetscInt_FMT ", or leave -grid_ranks out", given, size, size > 1 ? "s" : "", size);
   PetscCall(PetscArrayzero(free_choice.ranks, 3));
   while (!ChooseRanks(&free_choice, fits, p)) fits--; /* one rank always fits */
   return WeftFail(comm, "a grid of %" PetscInt_FMT " x %" PetscInt_FMT " x %" PetscInt_FMT " cells does not fit on %" PetscInt_FMT " ranks per domain%s: a block would be narrower than the halo of %" PetscInt_FMT " layers (granularity %" PetscInt_FMT "). The largest layout that fits: %" PetscInt_FMT " x %" PetscInt_FMT " x %" PetscInt_FMT " = %" PetscInt_FMT " ranks; or use more replicas (-team_replicas) or a smaller -grid_halo",

@@ -68,6 +68,7 @@ PetscErrorCode WeftCheckCase(void)
 
   PetscFunctionBegin;
   c->passed = PETSC_TRUE;
+  PetscCall(WeftCheckCompareReady());
   PetscCall(WeftCheckStart(&c->trainer));
   c->single = WeftSpaceGetInfo(WeftOpInSpace(WeftNetOp(c->trainer->hybrid.net), 0))->single;
   PetscCall(WeftCheckUnusedOptions());

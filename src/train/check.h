@@ -29,5 +29,7 @@ PetscErrorCode WeftCheckRollout(WeftGradientCheck *check);
 /* gradient.h5: /weights, /initial/<field> [sample][z][y][x] of all replicas, /loss. */
 PetscErrorCode WeftCheckWrite(WeftGradientCheck *check, const char *path);
 /* Against the file of another layout, -check_compare. */
+/* Before anything is computed: can the comparison be made? */
+PetscErrorCode WeftCheckCompareReady(void);
 PetscErrorCode WeftCheckCompare(WeftGradientCheck *check, const char *mine, const char *other);
 #endif

@@ -108,6 +108,26 @@ static PetscErrorCode CompareInitial(WeftGradientCheck *c, const Pair *p, PetscI
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftCheckCompareReady(void)
+{
+  char          other_path[PETSC_MAX_PATH_LEN];
+  PetscReal     tolerance;
+  PetscInt      count;
+  const double *initial;
+  WeftArrays    other;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetReal("check_tolerance", &tolerance));
+  if (tolerance < 0.0) return WeftFailKey(PETSC_COMM_WORLD, "check_tolerance", "cannot be negative; 0: 1e-11, or 1e-5 with a float32 net");
+  PetscCall(WeftGetString("check_compare", other_path, sizeof(other_path)));
+  if (!other_path[0]) PetscFunctionReturn(0);
+  PetscCall(WeftArraysRead(other_path, &other));
+  PetscCall(WeftArraysGet(other, "/initial/velocity_x", &count, &initial));
+  WeftCheck(initial, PETSC_COMM_WORLD, "%s holds no /initial/velocity_x: it is no gradient; give one that 'weft check' wrote", other_path);
+  PetscCall(WeftArraysDestroy(&other));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftCheckCompare(WeftGradientCheck *c, const char *path, const char *other_path)
 {
   Pair          p    = {NULL, NULL, other_path};
@@ -119,7 +139,6 @@ PetscErrorCode WeftCheckCompare(WeftGradientCheck *c, const char *path, const ch
 
   PetscFunctionBegin;
   PetscCall(WeftGetReal("check_tolerance", &tolerance));
-  if (tolerance < 0.0) return WeftFailKey(PETSC_COMM_WORLD, "check_tolerance", "cannot be negative; 0: 1e-11, or 1e-5 with a float32 net");
   if (tolerance == 0.0) tolerance = c->single ? 1e-5 : 1e-11;
   PetscCall(WeftArraysRead(path, &p.mine));
   PetscCall(WeftArraysRead(other_path, &p.other));

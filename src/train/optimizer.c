@@ -91,8 +91,8 @@ PetscErrorCode WeftOptimizerLoad(WeftOptimizer o, WeftArrays arrays)
   PetscCall(WeftArraysGet(arrays, "/optimizer/square", &count_square, &square));
   PetscCall(WeftArraysGetString(arrays, "optimizer_type", &type));
   if (type) PetscCall(PetscStrcmp(type, o->kind == ADAM ? "adam" : "sgd", &same));
-  WeftCheck(mean && square && count == o->parameters && count_square == o->parameters, PETSC_COMM_WORLD, "the file to resume from holds no state of an optimiser for %" PetscInt_FMT " parameters", o->parameters);
-  WeftCheck(same, PETSC_COMM_WORLD, "the file to resume from was trained with %s; set optimizer_type likewise", type ? type : "another optimiser");
+  if (!mean || !square || count != o->parameters || count_square != o->parameters) return WeftFailKey(PETSC_COMM_WORLD, "train_resume", "the file holds no state of an optimiser for %" PetscInt_FMT " parameters; give a weights.h5 that 'weft train' wrote", o->parameters);
+  if (!same) return WeftFailKey(PETSC_COMM_WORLD, "train_resume", "was trained with %s; set optimizer_type likewise", type ? type : "another optimiser");
   PetscCall(PetscArraycpy(o->mean, mean, count));
   PetscCall(PetscArraycpy(o->square, square, count));
   PetscFunctionReturn(0);
