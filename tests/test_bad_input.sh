@@ -27,7 +27,7 @@ weights=net/weights.h5
 for name in cut nan huge renamed flat; do cp $data $name.h5; done
 truncate -s 20000 cut.h5
 spoil value nan.h5 t0_fields/velocity_y nan # of the last cell: the last rank alone reads it
-spoil value huge.h5 t0_fields/velocity_y 1e6
+spoil value huge.h5 t0_fields/velocity_y 1e9 # the scale of the corrections: the first one leaves the halo
 spoil rename renamed.h5 t0_fields/velocity_y t0_fields/speed
 spoil rename flat.h5 scalars/reynolds scalars/mach
 dd if=/dev/zero of=flat.h5 bs=1 count=64 seek=0 conv=notrunc 2>/dev/null # no signature
@@ -148,6 +148,7 @@ bad "dataset_skip|-2" dataset case.yaml -dataset_skip -2
 train "nowhere.h5" -train_dataset nowhere.h5
 train "$data|16|32" -train_dataset $data -grid_cells 32,32
 train "$data|sides" -train_dataset $data -grid_sides open,open
+trained "model_dt|apart" -model_dt 0.5
 train "renamed.h5|velocity_y" -train_dataset renamed.h5
 train "series/fields.h5|dataset" -train_dataset series/fields.h5
 train "cut.h5|damaged" -train_dataset cut.h5
@@ -180,10 +181,20 @@ trained "$data" -train_resume $data
 trained "cut_weights.h5|damaged" -train_resume cut_weights.h5
 trained "nan_weights.h5|damaged|checksum" -train_resume nan_weights.h5
 trained "nowhere.h5" -train_resume nowhere.h5
-trained "Courant|grid_halo" -model_dt 40 -team_replicas 2 -train_batch 2
-trained "Courant|grid_halo" -model_dt 40 -team_replicas 2 -train_batch 1 # the second replica has no sample, and sees nothing
+train "Courant|grid_halo" -train_dataset huge.h5 -team_replicas 2 -train_batch 2
+train "Courant|grid_halo" -train_dataset huge.h5 -team_replicas 2 -train_batch 1 # the second replica has no sample, and sees nothing
 trained "net_layers|4" -net_layers "conv 4 2" -team_replicas 2
 trained "step" -train_updates 2 -optimizer_rate 1e30
+
+# Evaluation
+rollout() { words=$1; shift; bad "$words" rollout case.yaml -rollout_steps 4 -rollout_average 2,4 -rollout_picture_step 4 "$@"; }
+rollout "nowhere.h5|weft dataset|rollout_dataset" -rollout_dataset nowhere.h5 -rollout_weights $weights
+rollout "nowhere.h5|weft train|rollout_weights" -rollout_dataset $data -rollout_weights nowhere.h5
+rollout "$weights|another net|array" -rollout_dataset $data -rollout_weights $weights -net_layers "residual 3 8,conv 1 2"
+rollout "cut_weights.h5|damaged" -rollout_dataset $data -rollout_weights cut_weights.h5
+rollout "$data|model_dt = 2" -rollout_dataset $data -rollout_weights $weights -model_dt 2
+rollout "rollout_series|7" -rollout_dataset $data -rollout_weights $weights -rollout_series 7
+rollout "rollout_average|rising" -rollout_dataset $data -rollout_weights $weights -rollout_average 4,2
 
 # Gradient check
 bad "check_tolerance|-1" check case.yaml -train_dataset $data -check_tolerance -1

@@ -44,11 +44,18 @@ static PetscErrorCode CreateGrid(WeftTrainer t)
 
 static PetscErrorCode ReadData(WeftTrainer t)
 {
-  char path[PETSC_MAX_PATH_LEN];
+  const WeftDataInfo *info;
+  char                path[PETSC_MAX_PATH_LEN];
+  PetscReal           dt = 0.0;
+  PetscBool           set;
 
   PetscFunctionBegin;
   PetscCall(WeftTrainerDatasetPath(path, sizeof(path)));
   PetscCall(WeftBatchesCreate(t->velocity, path, t->unroll, t->batch, t->validation, &t->batches));
+  info = WeftBatchesInfo(t->batches);
+  PetscCall(WeftHasKey("model_dt", &set));
+  if (set) PetscCall(WeftGetReal("model_dt", &dt));
+  if (set && info->frame_time > 0.0 && PetscAbsReal(info->frame_time - dt) > 1e-9 * dt) return WeftFailKey(PETSC_COMM_WORLD, "model_dt", "the frames of %s are %g apart, a step must be as long; set model_dt = %g, or make the dataset again", path, (double)info->frame_time, (double)info->frame_time);
   PetscCall(WeftBatchesScales(t->batches, &t->scales));
   PetscCall(PetscMalloc1(t->batch, &t->window));
   PetscFunctionReturn(0);
