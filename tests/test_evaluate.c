@@ -27,7 +27,6 @@ static PetscErrorCode Keys(void)
   PetscCall(TestSetKey("rollout_dataset", data_file));
   PetscCall(TestSetKey("rollout_weights", weights_file));
   PetscCall(TestSetKey("rollout_steps", "7"));
-  PetscCall(TestSetKey("model_feature", "reynolds")); /* BlowUp counts on the size of the largest */
   PetscCall(TestSetKey("rollout_average", "2;100"));
   PetscCall(TestSetKey("rollout_series", "1"));
   PetscCall(TestSetKey("rollout_series_every", "2"));
