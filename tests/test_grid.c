@@ -285,9 +285,9 @@ static PetscErrorCode Refused(void)
   REFUSED(bad.halo = 0, "grid_halo = 0");
   REFUSED(bad.upper[1] = bad.lower[1], "axis y ends at");
   REFUSED(bad.side[0][0] = WEFT_SIDE_OPEN, "axis x is periodic at one end only");
-  REFUSED(bad.granularity = 5, "not a multiple of 5");
+  REFUSED(bad.granularity = 5, "not a multiple of grid_granularity = 5");
   REFUSED(bad.granularity = 0, "grid_granularity = 0");
-  REFUSED(bad.ranks[0] = size + 1, "does not fit");
+  REFUSED(bad.ranks[0] = size + 1, "grid_ranks multiply to");
   if (size == 4) {
     REFUSED((bad.cells[0] = 5, bad.cells[1] = 6), "The largest layout that fits: 1 x 2 x 1 = 2 ranks");
   }
