@@ -1,5 +1,5 @@
 #!/bin/sh
-# ctest: case; timeout 300
+# ctest: case; timeout 600
 # Bad input of every kind on 2 ranks. Each ends all ranks with a code other than 0 within 20 seconds, prints one message, which
 # names the place, the value and the mend, and leaves no file under a final name.
 set -eu
