@@ -71,12 +71,17 @@ CONF
   exit 1
 }
 
-stop() {
-  local name
-  for name in slurmctld slurmd; do
-    [ ! -f "$dir/$name.pid" ] || kill "$(cat "$dir/$name.pid")" 2>/dev/null || true
+stop() { # waits for the daemons: they write their state when they end
+  local file pid
+  for file in "$dir/slurmctld.pid" "$dir/slurmd.pid" "$dir/munge/pid"; do
+    [ -f "$file" ] || continue
+    pid=$(cat "$file")
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 100); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.1
+    done
   done
-  [ ! -f "$dir/munge/pid" ] || kill "$(cat "$dir/munge/pid")" 2>/dev/null || true
 }
 
 "$1"
