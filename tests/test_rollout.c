@@ -509,6 +509,50 @@ static PetscErrorCode TestFault(Problem *p, WeftRollout rollout, const char *pat
   PetscFunctionReturn(0);
 }
 
+/* Weights that differ from step to step: tangent against adjoint, and the adjoint of each step against a difference of the loss. */
+static PetscErrorCode TestSequence(Problem *p, WeftRollout rollout)
+{
+  const PetscReal h = 1e-5;
+  WeftState       value[STEPS], bar[STEPS], dvalue[STEPS], none[2] = {NULL, NULL};
+  PetscReal       loss, moved[2], dloss, right = 0.0;
+  MPI_Comm        comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  for (PetscInt n = 0; n < STEPS; n++) {
+    PetscCall(WeftStateCreate(p->weights, &value[n]));
+    PetscCall(WeftStateCreate(p->weights, &bar[n]));
+    PetscCall(WeftStateCreate(p->weights, &dvalue[n]));
+    PetscCall(WeftStateSetRandom(value[n], 50 + n, 0, 0.1, 0.1));
+    PetscCall(WeftStateSetRandom(dvalue[n], 60 + n, 0, 0.0, 1.0));
+  }
+  PetscCall(WeftRolloutSetSequence(rollout, 1, value, bar, dvalue));
+  PetscCall(Gradient(p, rollout, p->input, p->target, NULL, &loss, NULL));
+  PetscCall(WeftRolloutReverse(rollout, NULL, none));
+  PetscCall(WeftRolloutTangent(rollout, none, &dloss, NULL));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &dloss, 1, MPIU_REAL, MPIU_SUM, comm));
+  for (PetscInt n = 0; n < STEPS; n++) {
+    PetscReal part, slope;
+    PetscCall(WeftStateDot(bar[n], dvalue[n], &part));
+    right += part;
+    for (PetscInt k = 0; k < 2; k++) { /* central difference along dvalue of this step alone */
+      PetscCall(WeftStateAXPY(value[n], k ? -2.0 * h : h, dvalue[n]));
+      PetscCall(Gradient(p, rollout, p->input, p->target, NULL, &moved[k], NULL));
+    }
+    PetscCall(WeftStateAXPY(value[n], h, dvalue[n]));
+    slope = (moved[0] - moved[1]) / (2.0 * h);
+    PetscCall(TestClose(part, slope, 1e-6 * PetscAbsReal(slope) + 1e-8 * loss, "adjoint of one step's weights"));
+  }
+  PetscCall(TestClose(dloss, right, 1e-12 * (PetscAbsReal(dloss) + 1.0), "tangent and adjoint of a sequence"));
+  PetscCall(WeftRolloutSetSequence(rollout, 1, NULL, NULL, NULL));
+  for (PetscInt n = 0; n < STEPS; n++) {
+    PetscCall(WeftStateDestroy(&value[n]));
+    PetscCall(WeftStateDestroy(&bar[n]));
+    PetscCall(WeftStateDestroy(&dvalue[n]));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   Problem     p;
@@ -526,6 +570,7 @@ static PetscErrorCode Test(void)
   PetscCall(TestReach(&p, WEFT_REACH_TRUNCATED, 2));
   PetscCall(TestLayouts(&p, rollout));
   PetscCall(TestNorms(&p, rollout));
+  PetscCall(TestSequence(&p, rollout));
   PetscCall(TestSchedule(&p, rollout));
   PetscCall(TestMemory(&p));
   PetscCall(PetscSNPrintf(path, sizeof(path), "rollout_fault_%d_%d.txt", size, rank));

@@ -31,6 +31,12 @@ PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout);
 /* Predicted bytes of the tape on this rank, and what it took. */
 PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t *measured);
 
+/* Input `input` of the step, beyond the states, is a sequence (forcing, control): step n reads value[n], n = 0 .. N-1; Reverse adds its
+   adjoint to bar[n] (bar NULL: not wanted), Tangent reads dvalue[n] (dvalue NULL: zero). The arrays are copied, their states stay the
+   caller's. value NULL: one state for all steps again. Such an input's place in inputs[], inputs_bar[], dinputs[] is not looked at.
+   Not collective. */
+PetscErrorCode WeftRolloutSetSequence(WeftRollout rollout, PetscInt input, const WeftState value[], const WeftState bar[], const WeftState dvalue[]);
+
 /* Plays N steps from inputs[] (all inputs of the step; states first; they stay) and records. targets[n] is compared after step
    n (targets[0 .. N-1]; NULL without a loss; targets[n] == NULL: no loss at that step). losses[sample] (may be NULL): sum over
    steps, this rank's part. final[] (states; may be NULL). Agrees on faults and non-finite values at the end: the message names the

@@ -117,10 +117,13 @@ static PetscErrorCode Search(WeftRollout r, PetscInt n, Hunt *hunt)
   WeftState x[WEFT_OP_MAX], y[WEFT_OP_MAX], state[2][WEFT_OP_MAX];
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < r->inputs; i++) x[i] = r->input[i];
+  for (PetscInt i = 0; i < r->states; i++) x[i] = r->input[i];
   for (PetscInt i = 0; i < r->outputs; i++)
     for (PetscInt k = 0; k < 2; k++) PetscCall(WeftStateCreate(WeftOpOutSpace(r->options.step, i), &state[k][i]));
   for (PetscInt step = 0; step <= n; step++) {
+    WeftState inputs[WEFT_OP_MAX];
+    WeftRolloutStepInputs(r, step, 0, inputs);
+    for (PetscInt i = r->states; i < r->inputs; i++) x[i] = inputs[i];
     for (PetscInt i = 0; i < r->outputs; i++) y[i] = state[step % 2][i];
     if (step < n) PetscCall(WeftOpApply(r->options.step, x, y, NULL));
     else PetscCall(WeftOpWatch(r->options.step, x, y, WatchCall, hunt));

@@ -27,6 +27,9 @@ extern const WeftSchedule WeftScheduleStoreAll;
 /* WeftRolloutCreate with a schedule of one's own; its rows stay with the caller. */
 PetscErrorCode WeftRolloutCreateScheduled(const WeftRolloutOptions *options, const WeftSchedule *schedule, WeftRollout *rollout);
 
+/* What an input that is a sequence has per step. */
+enum { WEFT_SEQUENCE_VALUE, WEFT_SEQUENCE_BAR, WEFT_SEQUENCE_TANGENT, WEFT_SEQUENCES };
+
 struct _n_WeftRollout {
   WeftRolloutOptions  options;
   const WeftSchedule *schedule;
@@ -44,6 +47,7 @@ struct _n_WeftRollout {
   /* of the last Forward; the caller keeps them until its Reverse and Tangent are done */
   WeftState           input[WEFT_OP_MAX];
   WeftState          *target; /* [length] */
+  WeftState          *sequence[WEFT_OP_MAX][WEFT_SEQUENCES]; /* [length] each; NULL: the input is the same in every step */
   PetscBool           played;
   PetscInt            fault; /* first fault that this rank saw: 2 n a note of an operator on the way to state n, 2 n + 1 a value
                                 of state n that is not finite */
@@ -51,7 +55,7 @@ struct _n_WeftRollout {
 };
 
 /* Inputs of step `n` when its state stands in a place. */
-void WeftRolloutStepInputs(WeftRollout rollout, PetscInt place, WeftState x[]);
+void WeftRolloutStepInputs(WeftRollout rollout, PetscInt n, PetscInt place, WeftState x[]);
 /* Does the adjoint stop at state n on its way back? */
 PetscBool WeftRolloutCut(WeftRollout rollout, PetscInt n);
 

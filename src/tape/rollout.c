@@ -186,6 +186,22 @@ PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout 
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftRolloutSetSequence(WeftRollout r, PetscInt input, const WeftState value[], const WeftState bar[], const WeftState dvalue[])
+{
+  const WeftState *const given[WEFT_SEQUENCES] = {value, bar, dvalue};
+
+  PetscFunctionBegin;
+  PetscCheck(input >= r->states && input < r->inputs, r->comm, PETSC_ERR_ARG_OUTOFRANGE, "input %" PetscInt_FMT " cannot be a sequence: the inputs beyond the states are %" PetscInt_FMT " to %" PetscInt_FMT, input, r->states, r->inputs - 1);
+  for (PetscInt k = 0; k < WEFT_SEQUENCES; k++) {
+    PetscCall(PetscFree(r->sequence[input][k]));
+    if (!value || !given[k]) continue;
+    PetscCall(PetscMalloc1(r->options.length, &r->sequence[input][k]));
+    PetscCall(PetscArraycpy(r->sequence[input][k], given[k], r->options.length));
+  }
+  r->played = PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout)
 {
   WeftRollout r = *rollout;
@@ -212,6 +228,8 @@ PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout)
   PetscCall(WeftStateDestroy(&r->loss_value));
   PetscCall(WeftStateDestroy(&r->loss_seed));
   PetscCall(PetscFree3(r->target, r->square, r->norm));
+  for (PetscInt i = 0; i < r->inputs; i++)
+    for (PetscInt k = 0; k < WEFT_SEQUENCES; k++) PetscCall(PetscFree(r->sequence[i][k]));
   PetscCall(WeftOpDestroy(&r->options.step));
   PetscCall(WeftOpDestroy(&r->options.loss));
   PetscCall(PetscFree(r));

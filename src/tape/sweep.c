@@ -1,9 +1,16 @@
 /* The sweeps of a rollout: forward, reverse, tangent. A schedule gives each as a list of actions (impl.h). */
 #include "tape/impl.h"
 
-void WeftRolloutStepInputs(WeftRollout r, PetscInt place, WeftState x[])
+/* State n of input `i` if it is a sequence, else the one for all steps. */
+static WeftState OfStep(WeftRollout r, PetscInt i, PetscInt which, PetscInt n, WeftState all)
 {
-  for (PetscInt i = 0; i < r->inputs; i++) x[i] = i < r->states ? r->place[place][i] : r->input[i];
+  if (!r->sequence[i][WEFT_SEQUENCE_VALUE]) return all;
+  return r->sequence[i][which] ? r->sequence[i][which][n] : NULL;
+}
+
+void WeftRolloutStepInputs(WeftRollout r, PetscInt n, PetscInt place, WeftState x[])
+{
+  for (PetscInt i = 0; i < r->inputs; i++) x[i] = i < r->states ? r->place[place][i] : OfStep(r, i, WEFT_SEQUENCE_VALUE, n, r->input[i]);
 }
 
 PetscBool WeftRolloutCut(WeftRollout r, PetscInt n) { return n > 0 && r->window > 0 && n % r->window == 0 ? PETSC_TRUE : PETSC_FALSE; }
@@ -21,7 +28,7 @@ static PetscErrorCode Play(WeftRollout r, const WeftTapeAction *a, PetscBool val
   WeftState x[WEFT_OP_MAX];
 
   PetscFunctionBegin;
-  WeftRolloutStepInputs(r, a->from, x);
+  WeftRolloutStepInputs(r, a->step, a->from, x);
   PetscCall(WeftOpApply(r->options.step, x, r->place[a->to], a->record >= 0 ? r->record[a->record] : NULL));
   if (!r->target[a->step] || (!value && a->record < 0)) PetscFunctionReturn(0);
   LossInputs(r, a, x);
@@ -85,12 +92,12 @@ static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscI
   r->square[a->step + 1] = 0.0;
   for (PetscInt i = 0; i < r->states; i++) r->square[a->step + 1] += WeftStateSquare(r->bar[now][i]);
   for (PetscInt i = 0; i < r->inputs; i++) {
-    x_bar[i] = i < r->states ? r->bar[1 - now][i] : inputs_bar[i];
+    x_bar[i] = i < r->states ? r->bar[1 - now][i] : OfStep(r, i, WEFT_SEQUENCE_BAR, a->step, inputs_bar[i]);
     if (i >= r->states) continue;
     PetscCall(WeftStateZero(r->bar[1 - now][i]));
     if (cut || (a->step == 0 && !inputs_bar[i])) x_bar[i] = NULL;
   }
-  WeftRolloutStepInputs(r, a->from, x);
+  WeftRolloutStepInputs(r, a->step, a->from, x);
   PetscCall(WeftOpAdjoint(r->options.step, x, r->place[a->to], r->record[a->record], r->bar[now], x_bar));
   PetscFunctionReturn(0);
 }
@@ -140,7 +147,7 @@ static PetscErrorCode TangentStep(WeftRollout r, const WeftTapeAction *a, const 
   WeftState x[WEFT_OP_MAX], dloss_in[WEFT_OP_MAX];
 
   PetscFunctionBegin;
-  WeftRolloutStepInputs(r, a->from, x);
+  WeftRolloutStepInputs(r, a->step, a->from, x);
   PetscCall(WeftOpTangent(r->options.step, x, r->place[a->to], r->record[a->record], dx, dy));
   if (!dloss || !r->target[a->step]) PetscFunctionReturn(0);
   LossInputs(r, a, x);
@@ -165,7 +172,7 @@ PetscErrorCode WeftRolloutTangent(WeftRollout r, const WeftState dinputs[], Pets
       continue;
     }
     for (PetscInt i = 0; i < r->inputs; i++) {
-      dx[i] = i >= r->states || action.step == 0 ? dinputs[i] : r->bar[1 - now][i];
+      dx[i] = i >= r->states ? OfStep(r, i, WEFT_SEQUENCE_TANGENT, action.step, dinputs[i]) : action.step == 0 ? dinputs[i] : r->bar[1 - now][i];
       if (i < r->states && WeftRolloutCut(r, action.step)) dx[i] = NULL;
     }
     PetscCall(TangentStep(r, &action, dx, r->bar[now], dloss));
