@@ -1,142 +1,109 @@
-/* Speed of convolutions and nets on one core, float32 and float64: GFLOP/s of forward, input gradient and weight gradient at 32
-   channels, and the times of the wake's nets, by the direct kernels and (where the grid is made of whole tiles) by Winograd's
-   algorithm, whose flops are counted as those of the direct sum. Best of several runs, in processor time. -nn_kernels
-   chooses the path. */
-#include <time.h>
+/* Convolutions of 32 to 32 channels and the wake's nets on one core: GFLOP/s of forward, input gradient, weight gradient, and of
+   forward and both gradients together, by the direct kernels and, where the grid is made of whole tiles, by Winograd's
+   algorithm, whose flops are counted as those of the direct sum. Medians of wall time. -nn_kernels chooses the path.
+     bench_convolution [FILE.json [FILE.h5]]
+   FILE.json: every time; FILE.h5: inputs and results of one convolution per kernel, to compare with other programs. */
 #include <weft/nn.h>
+#include "support.h"
 
-static double Now(void)
-{
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#define RUNS 25
+enum { CHANNELS = 32, INPUT = 1, PARAMETERS = 2 };
 
-static PetscErrorCode MakeGrid(PetscInt nx, PetscInt ny, PetscBool tiles, WeftGrid *grid)
+/* Median of forward, input gradient, weight gradient, forward + both. */
+static PetscErrorCode Times(BenchSetup *s, WeftSummary summary, const char *row, double median[4])
 {
-  WeftGridOptions o;
+  static const char *const what[]   = {"forward", "input_gradient", "weight_gradient", "both_gradients"};
+  static const int         wanted[] = {0, INPUT, PARAMETERS, INPUT | PARAMETERS};
+  double                   seconds[4][RUNS];
+  char                     key[128];
 
   PetscFunctionBegin;
-  PetscCall(WeftGridOptionsDefault(&o));
-  o.dim      = 2;
-  o.cells[0] = nx;
-  o.cells[1] = ny;
-  o.upper[0] = o.upper[1] = 1.0;
-  o.granularity           = tiles ? 4 : 1;
-  for (PetscInt s = 0; s < 2; s++) {
-    o.side[0][s] = WEFT_SIDE_NOSLIP;
-    o.side[1][s] = WEFT_SIDE_OPEN;
+  for (PetscInt i = 0; i < 4; i++) {
+    if (i)
+      PetscCall(BenchAdjoint(s, wanted[i], RUNS, seconds[i]));
+    else
+      PetscCall(BenchApply(s, RUNS, seconds[i]));
+    PetscCall(PetscSNPrintf(key, sizeof(key), "%s/%s", row, what[i]));
+    PetscCall(WeftSummaryRealList(summary, key, RUNS, seconds[i]));
+    median[i] = BenchMedian(RUNS, seconds[i]);
   }
-  PetscCall(WeftGridCreate(PETSC_COMM_SELF, &o, grid));
+  median[3] += median[0];
   PetscFunctionReturn(0);
 }
 
 typedef struct {
-  WeftOp     op;
-  WeftState  x[4], x_bar[4], y, y_bar;
-  WeftRecord record;
-} Setup;
+  PetscInt  nx, ny, batch, kernel;
+  PetscBool tiles, single;
+} Shape;
 
-static PetscErrorCode Create(WeftOp op, Setup *s)
+static PetscErrorCode Create(const Shape *shape, WeftGrid *grid, BenchSetup *s)
 {
-  PetscFunctionBegin;
-  s->op = op;
-  for (PetscInt i = 0; i < WeftOpInputs(op); i++) {
-    PetscCall(WeftStateCreate(WeftOpInSpace(op, i), &s->x[i]));
-    PetscCall(WeftStateCreate(WeftOpInSpace(op, i), &s->x_bar[i]));
-    PetscCall(WeftStateSetRandom(s->x[i], i, 0, 0.0, 0.1));
-  }
-  PetscCall(WeftStateCreate(WeftOpOutSpace(op, 0), &s->y));
-  PetscCall(WeftStateCreate(WeftOpOutSpace(op, 0), &s->y_bar));
-  PetscCall(WeftStateSetRandom(s->y_bar, 9, 0, 0.0, 0.1));
-  PetscCall(WeftRecordCreate(op, &s->record));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode Destroy(Setup *s)
-{
-  PetscFunctionBegin;
-  PetscCall(WeftRecordDestroy(&s->record));
-  for (PetscInt i = 0; i < WeftOpInputs(s->op); i++) {
-    PetscCall(WeftStateDestroy(&s->x[i]));
-    PetscCall(WeftStateDestroy(&s->x_bar[i]));
-  }
-  PetscCall(WeftStateDestroy(&s->y));
-  PetscCall(WeftStateDestroy(&s->y_bar));
-  PetscCall(WeftOpDestroy(&s->op));
-  PetscFunctionReturn(0);
-}
-
-/* Best times of the forward map and of the adjoint towards the inputs of the mask. */
-static PetscErrorCode Time(Setup *s, int wanted, double *forward, double *adjoint)
-{
-  WeftState x_bar[4] = {NULL};
-
-  PetscFunctionBegin;
-  *forward = *adjoint = PETSC_MAX_REAL;
-  for (PetscInt i = 0; i < WeftOpInputs(s->op); i++)
-    if (wanted & 1 << i) x_bar[i] = s->x_bar[i];
-  for (PetscInt k = 0; k < 12; k++) {
-    const double start = Now();
-    double       middle;
-    PetscCall(WeftOpApply(s->op, s->x, &s->y, s->record));
-    middle = Now();
-    PetscCall(WeftOpAdjoint(s->op, s->x, &s->y, s->record, &s->y_bar, x_bar));
-    *forward = PetscMin(*forward, middle - start);
-    *adjoint = PetscMin(*adjoint, Now() - middle);
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode Convolution(PetscInt nx, PetscInt ny, PetscInt kernel, PetscBool tiles, PetscBool single)
-{
-  const WeftConvolutionOptions options = {kernel, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE};
-  const double                 flops   = 2e-9 * 3.0 * (double)(nx * ny * kernel * kernel) * 32.0 * 32.0;
-  double                       forward, input, weight;
-  WeftGrid                     grid;
+  const WeftConvolutionOptions options = {shape->kernel, CHANNELS, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE};
+  const PetscInt               cells[] = {shape->nx, shape->ny};
   WeftSpace                    space;
   WeftOp                       op;
-  Setup                        s;
 
   PetscFunctionBegin;
-  PetscCall(MakeGrid(nx, ny, tiles, &grid));
-  PetscCall(WeftSpaceCreateChannels(grid, 3, 32, kernel / 2, single, &space));
+  PetscCall(BenchGrid(PETSC_COMM_SELF, 2, cells, WEFT_SIDE_NOSLIP, shape->tiles ? 4 : 1, grid));
+  PetscCall(WeftSpaceCreateChannels(*grid, shape->batch, CHANNELS, shape->kernel / 2, shape->single, &space));
   PetscCall(WeftOpCreateConvolution(space, space, &options, &op));
-  PetscCall(Create(op, &s));
-  PetscCall(Time(&s, 1, &forward, &input));
-  PetscCall(Time(&s, 2, &forward, &weight));
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%-8s %-8s %3d x %3d   %d x %d   %8.1f %15.1f %15.1f\n",
-                        single ? "float32" : "float64", tiles ? "Winograd" : "direct", (int)nx, (int)ny, (int)kernel,
-                        (int)kernel, flops / forward, flops / input, flops / weight));
-  PetscCall(Destroy(&s));
+  PetscCall(BenchSetupCreate(PETSC_COMM_SELF, op, 0.1, s));
   PetscCall(WeftSpaceDestroy(&space));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Convolution(const Shape *shape, WeftSummary summary)
+{
+  const double taps  = (double)(shape->kernel * shape->kernel);
+  const double flops = 2e-9 * (double)(shape->batch * shape->nx * shape->ny) * taps * CHANNELS * CHANNELS;
+  double       median[4];
+  char         row[96];
+  WeftGrid     grid;
+  BenchSetup   s;
+
+  PetscFunctionBegin;
+  PetscCall(PetscSNPrintf(row, sizeof(row), "%s %s %d %dx%d %d", shape->single ? "float32" : "float64",
+                          shape->tiles ? "winograd" : "direct", (int)shape->kernel, (int)shape->nx, (int)shape->ny,
+                          (int)shape->batch));
+  PetscCall(Create(shape, &grid, &s));
+  PetscCall(Times(&s, summary, row, median));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%s %-8s  %d x %d   %3d x %3d %6d %9.1f %9.1f %9.1f %9.1f\n",
+                        shape->single ? "float32" : "float64", shape->tiles ? "Winograd" : "direct", (int)shape->kernel,
+                        (int)shape->kernel, (int)shape->nx, (int)shape->ny, (int)shape->batch, flops / median[0],
+                        flops / median[1], flops / median[2], 3.0 * flops / median[3]));
+  PetscCall(BenchSetupDestroy(&s));
   PetscCall(WeftGridDestroy(&grid));
   PetscFunctionReturn(0);
 }
 
 /* A correction of the wake: 32 x 64 cells, three samples. */
-static PetscErrorCode Wake(PetscInt layers, char *lines[], PetscBool tiles, PetscBool single)
+static PetscErrorCode Wake(const char *name, PetscInt layers, char *lines[], PetscBool tiles, PetscBool single,
+                           WeftSummary summary)
 {
   static const PetscReal scale[] = {1.0, 1.0}, number_scale[] = {1.0};
+  static const PetscInt  cells[] = {32, 64};
   const WeftNetOptions   options = {layers, lines, WEFT_GHOST_ZERO, 1.0, single};
-  double                 forward, adjoint;
+  double                 median[4];
+  char                   row[96];
   WeftGrid               grid;
   WeftSpace              velocity, numbers;
   WeftNet                net;
   WeftOp                 op;
-  Setup                  s;
+  BenchSetup             s;
 
   PetscFunctionBegin;
-  PetscCall(MakeGrid(32, 64, tiles, &grid));
+  PetscCall(PetscSNPrintf(row, sizeof(row), "%s %s %s", single ? "float32" : "float64", tiles ? "winograd" : "direct", name));
+  PetscCall(BenchGrid(PETSC_COMM_SELF, 2, cells, WEFT_SIDE_NOSLIP, tiles ? 4 : 1, &grid));
   PetscCall(WeftSpaceCreateVelocity(grid, 3, &velocity));
   PetscCall(WeftSpaceCreateNumbers(PETSC_COMM_SELF, 3, 1, PETSC_TRUE, &numbers));
   PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, &net, &op));
-  PetscCall(Create(op, &s));
-  PetscCall(Time(&s, 7, &forward, &adjoint));
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%-8s %-8s %7d parameters: forward %6.2f ms, adjoint %6.2f ms\n",
+  PetscCall(BenchSetupCreate(PETSC_COMM_SELF, op, 0.1, &s));
+  PetscCall(BenchAdjoint(&s, 7, 1, median)); /* scratch of the first calls */
+  PetscCall(Times(&s, summary, row, median));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%s %-8s %7d parameters: forward %6.2f ms, forward and gradients %6.2f ms\n",
                         single ? "float32" : "float64", tiles ? "Winograd" : "direct",
-                        (int)WeftSpaceGetInfo(WeftNetParameterSpace(net))->count, 1e3 * forward, 1e3 * adjoint));
-  PetscCall(Destroy(&s));
+                        (int)WeftSpaceGetInfo(WeftNetParameterSpace(net))->count, 1e3 * median[0], 1e3 * median[3]));
+  PetscCall(BenchSetupDestroy(&s));
   PetscCall(WeftNetDestroy(&net));
   PetscCall(WeftSpaceDestroy(&velocity));
   PetscCall(WeftSpaceDestroy(&numbers));
@@ -144,9 +111,64 @@ static PetscErrorCode Wake(PetscInt layers, char *lines[], PetscBool tiles, Pets
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Bench(void)
+/* Features without their ghosts, float32, as [y][x][channel]. */
+static PetscErrorCode SetFeatures(WeftArrays arrays, const char *name, WeftState state)
 {
-  static const PetscInt sizes[][2] = {{32, 64}, {64, 64}, {128, 128}};
+  const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftStateSpace(state));
+  const PetscInt      *n       = WeftGridLayout(info->grid)->count;
+  const PetscInt       shape[] = {n[1], n[0], info->channels}, row = n[0] * info->channels;
+  const float         *from = (const float *)WeftStateData(state);
+  double              *to;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n[1] * row, &to));
+  for (PetscInt j = 0; j < n[1]; j++)
+    for (PetscInt i = 0; i < row; i++)
+      to[j * row + i] = from[((j + info->width) * (n[0] + 2 * info->width) + info->width) * info->channels + i];
+  PetscCall(WeftArraysSet(arrays, name, 3, shape, to));
+  PetscCall(PetscFree(to));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Write(const char *path)
+{
+  WeftArrays arrays;
+
+  PetscFunctionBegin;
+  PetscCall(WeftArraysCreate(&arrays));
+  for (PetscInt kernel = 3; kernel <= 5; kernel += 2) {
+    const Shape    shape = {32, 64, 1, kernel, PETSC_TRUE, PETSC_TRUE};
+    const PetscInt count = (kernel * kernel * CHANNELS + 1) * CHANNELS;
+    WeftState      x_bar[2];
+    BenchSetup     s;
+    WeftGrid       grid;
+    char           name[32];
+    PetscCall(Create(&shape, &grid, &s));
+    x_bar[0] = s.x_bar[0];
+    x_bar[1] = s.x_bar[1];
+    PetscCall(WeftOpApply(s.op, s.x, s.y, s.record));
+    PetscCall(WeftOpAdjoint(s.op, s.x, s.y, s.record, s.y_bar, x_bar));
+    for (PetscInt k = 0; k < 4; k++) {
+      static const char *const part[]  = {"x", "y", "y_bar", "x_bar"};
+      const WeftState          state[] = {s.x[0], s.y[0], s.y_bar[0], s.x_bar[0]};
+      PetscCall(PetscSNPrintf(name, sizeof(name), "/%d/%s", (int)kernel, part[k]));
+      PetscCall(SetFeatures(arrays, name, state[k]));
+    }
+    PetscCall(PetscSNPrintf(name, sizeof(name), "/%d/parameters", (int)kernel));
+    PetscCall(WeftArraysSet(arrays, name, 1, &count, (const double *)WeftStateData(s.x[1])));
+    PetscCall(PetscSNPrintf(name, sizeof(name), "/%d/parameters_bar", (int)kernel));
+    PetscCall(WeftArraysSet(arrays, name, 1, &count, (const double *)WeftStateData(s.x_bar[1])));
+    PetscCall(BenchSetupDestroy(&s));
+    PetscCall(WeftGridDestroy(&grid));
+  }
+  PetscCall(WeftArraysWrite(arrays, path));
+  PetscCall(WeftArraysDestroy(&arrays));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Bench(PetscInt words, char *word[])
+{
+  static const PetscInt sizes[][3] = {{32, 64, 1}, {32, 64, 3}, {64, 64, 1}, {128, 128, 1}}; /* cells, samples */
   static char *small[] = {(char *)"residual 3 32", (char *)"residual 3 32", (char *)"residual 3 32", (char *)"conv 1 2"};
   static char *large[] = {(char *)"conv 5 32 leaky_relu",
                           (char *)"residual 5 32 leaky_relu",
@@ -155,30 +177,33 @@ static PetscErrorCode Bench(void)
                           (char *)"residual 5 32 leaky_relu",
                           (char *)"residual 5 32 leaky_relu",
                           (char *)"conv 5 2"};
+  WeftSummary  summary;
 
   PetscFunctionBegin;
-  PetscCall(PetscPrintf(PETSC_COMM_SELF,
-                        "kernels: %s; GFLOP/s, 32 -> 32 channels, 3 samples\n%-17s %9s   %5s   %8s %15s %15s\n",
-                        WeftKernelsName(), "", "cells", "taps", "forward", "input gradient", "weight gradient"));
+  PetscCall(WeftSummaryCreate("convolution", &summary));
+  PetscCall(WeftSummaryString(summary, "kernels", WeftKernelsName()));
+  PetscCall(PetscPrintf(PETSC_COMM_SELF, "kernels: %s; GFLOP/s, 32 -> 32 channels\n%-17s %5s   %9s %6s %9s %9s %9s %9s\n",
+                        WeftKernelsName(), "", "taps", "cells", "batch", "forward", "d input", "d weight", "all"));
   for (PetscInt single = 1; single >= 0; single--)
     for (PetscInt tiles = 0; tiles < 2; tiles++)
-      for (PetscInt i = 0; i < 3; i++)
-        for (PetscInt kernel = 3; kernel <= 5; kernel += 2)
-          PetscCall(Convolution(sizes[i][0], sizes[i][1], kernel, (PetscBool)tiles, (PetscBool)single));
+      for (PetscInt i = 0; i < 4; i++)
+        for (PetscInt kernel = 3; kernel <= 5; kernel += 2) {
+          const Shape shape = {sizes[i][0], sizes[i][1], sizes[i][2], kernel, (PetscBool)tiles, (PetscBool)single};
+          PetscCall(Convolution(&shape, summary));
+        }
   PetscCall(PetscPrintf(PETSC_COMM_SELF, "corrections of the wake, 32 x 64 cells, 3 samples\n"));
-  for (PetscInt single = 1; single >= 0; single--) {
+  for (PetscInt single = 1; single >= 0; single--)
     for (PetscInt tiles = 0; tiles < 2; tiles++) {
-      PetscCall(Wake(4, small, (PetscBool)tiles, (PetscBool)single));
-      PetscCall(Wake(7, large, (PetscBool)tiles, (PetscBool)single));
+      PetscCall(Wake("small", 4, small, (PetscBool)tiles, (PetscBool)single, summary));
+      PetscCall(Wake("large", 7, large, (PetscBool)tiles, (PetscBool)single, summary));
     }
-  }
+  if (words > 0) PetscCall(WeftSummaryWrite(summary, word[0]));
+  if (words > 1) PetscCall(Write(word[1]));
+  PetscCall(WeftSummaryDestroy(&summary));
   PetscFunctionReturn(0);
 }
 
 int main(int argc, char **argv)
 {
-  PetscErrorCode ierr = WeftInitialize(&argc, &argv, NULL);
-  if (!ierr) ierr = Bench();
-  if (ierr) return 1;
-  return WeftFinalize() ? 1 : 0;
+  return BenchRun(argc, argv, Bench);
 }
