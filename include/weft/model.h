@@ -76,7 +76,8 @@ PetscErrorCode WeftModelSetNumbers(WeftModel model, const WeftState inputs[], Pe
 /* Viscosity of the reference at a Reynolds number: -model_speed * -model_length / reynolds. */
 PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity);
 
-/* What a correction is told of a Reynolds number: -model_feature reynolds, or log: ln(1 + reynolds / 100). */
+/* What a correction is told of a Reynolds number: -model_feature reynolds; log: ln(1 + reynolds / 100); bounded:
+   reynolds / (reynolds + 300). */
 PetscErrorCode WeftModelFeature(PetscReal reynolds, PetscReal *feature);
 
 /* Figures of one sample after a step. */

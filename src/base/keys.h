@@ -34,7 +34,7 @@ WEFT_KEY(model_reynolds, REALS, "", "", "Reynolds number, likewise: viscosity = 
 WEFT_KEY(model_speed, REAL, "1", "velocity", "speed in the Reynolds number")
 WEFT_KEY(model_length, REAL, "1", "length", "length in the Reynolds number")
 WEFT_KEY(model_viscosity_scaling, ENUM, "physical", "physical|published", "viscosity on this grid: that of the reference, or (published) divided by dataset_refine squared, the same diffusion number in cells")
-WEFT_KEY(model_feature, ENUM, "reynolds", "reynolds|log", "what the correction is told of the Reynolds number: itself, or ln(1 + Re / 100), which reaches further beyond the training")
+WEFT_KEY(model_feature, ENUM, "reynolds", "reynolds|log|bounded", "what the correction is told of the Reynolds number: itself, ln(1 + Re / 100), or Re / (Re + 300); the latter two reach further beyond the training")
 WEFT_KEY(model_diffusivity, REAL, "0", "length^2/time", "diffusivity of smoke, for 'diffuse smoke'")
 WEFT_KEY(model_buoyancy, REALS, "", "velocity/time", "acceleration per unit of smoke, one number per axis, for 'buoyancy'")
 WEFT_KEY(force, STRINGS, "", "velocity/time", "acceleration, one expression per axis, for 'force'")

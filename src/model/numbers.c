@@ -20,7 +20,7 @@ PetscErrorCode WeftModelFeature(PetscReal reynolds, PetscReal *feature)
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("model_feature", &kind));
-  *feature = kind == 1 ? log(1.0 + reynolds / 100.0) : reynolds;
+  *feature = kind == 1 ? log(1.0 + reynolds / 100.0) : kind == 2 ? reynolds / (reynolds + 300.0) : reynolds;
   PetscFunctionReturn(0);
 }
 
