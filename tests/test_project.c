@@ -349,11 +349,26 @@ static PetscErrorCode KSPs(void)
   PetscFunctionReturn(0);
 }
 
+/* A dense matrix whose entries an int cannot count is refused, whatever the case needs. */
+static PetscErrorCode TooManyFaces(void)
+{
+  WeftPoisson poisson;
+  Set         set;
+
+  PetscFunctionBegin;
+  PetscCall(Create(&(Case){2, {24, 32, 1}, {1, 2, 0}, 3.3, 0.0, {0}}, 1, &set));
+  PetscCall(TestSetKey("pressure_capacitance_max", "46341"));
+  TestFails(WeftPoissonCreate(set.grid, 1, set.open, &poisson), "from 0 to 46340");
+  PetscCall(Destroy(&set));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   PetscFunctionBegin;
   PetscCall(Divergences());
   PetscCall(Bits());
+  PetscCall(TooManyFaces());
   PetscCall(TestSetKey("pressure_capacitance_max", "0")); /* conjugate gradients */
   PetscCall(CheckDivergence(&(Case){2, {24, 32, 1}, {1, 2, 0}, 3.3, 0.0, {0}}));
   PetscCall(CheckDivergence(&(Case){2, {128, 256, 1}, {1, 2, 0}, 12.8, 0.0, {0}}));

@@ -24,6 +24,11 @@ static PetscErrorCode Scratch(const Advect *a, PetscInt n, WeftState states[])
   PetscFunctionReturn(0);
 }
 
+/* Goes through the fields and samples. */
+#define FOR_PLANES(a, f, b)                                                                                                    \
+  for (PetscInt f = 0; f < (a)->fields; f++)                                                                                   \
+    for (PetscInt b = 0; b < (a)->batch; b++)
+
 /* Planes of one field and sample along the axes. */
 static void Planes(const Advect *a, const WeftState states[3], PetscInt field, PetscInt sample, const double *planes[3])
 {
@@ -53,73 +58,58 @@ static PetscErrorCode Exchange(const Advect *a, const WeftState x[], WeftGhost g
   PetscFunctionReturn(0);
 }
 
-/* ---- faults ------------------------------------------------------------------------------------------------------ */
+/* ---- apply ------------------------------------------------------------------------------------------------------- */
 
-/* Finds the largest displacement (or one that is no number) and notes it. Not collective. */
+/* Notes the largest displacement (or one that is no number). Not collective. */
 static PetscErrorCode NoteFault(Advect *a, WeftState velocity, PetscInt field, PetscInt sample)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(a->space);
-  const WeftLookup    *g    = &a->lookup[field];
   const double        *u[3];
-  double              *d[3], worst = 0.0;
-  PetscInt             at[3] = {0, 0, 0}, axis_at = 0;
+  double              *d[3], worst;
+  PetscInt             at[3], axis;
 
   PetscFunctionBegin;
   PetscCall(Scratch(a, a->dim, a->displacement));
   Velocity(a, velocity, sample, u);
   PlanesWrite(a, a->displacement, field, sample, d);
-  WeftLookupDisplace(g, u, d);
-  for (PetscInt axis = 0; axis < a->dim; axis++) {
-    for (PetscInt k = g->lo[2]; k < g->hi[2]; k++) {
-      for (PetscInt j = g->lo[1]; j < g->hi[1]; j++) {
-        for (PetscInt i = g->lo[0]; i < g->hi[0]; i++) {
-          const double size = PetscAbsReal(d[axis][g->zero + i + j * g->stride[1] + k * g->stride[2]]);
-          if (PetscIsNanReal(worst) || size <= worst) continue;
-          worst   = size;
-          axis_at = axis;
-          at[0] = i, at[1] = j, at[2] = k;
-        }
-      }
-    }
-  }
+  WeftLookupDisplace(&a->lookup[field], u, d);
+  worst = WeftLookupWorst(&a->lookup[field], d, at, &axis);
   PetscCall(WeftGridNote(info->grid,
                          "advection of %s: a Courant number of %.4g along %c at (%" PetscInt_FMT ", %" PetscInt_FMT
                          ", %" PetscInt_FMT "), sample %" PetscInt_FMT ", leaves the halo: %" PetscInt_FMT
                          " layers take less than %" PetscInt_FMT "; take a smaller time step or a wider halo (-grid_halo)",
-                         info->name[field], worst, "xyz"[axis_at], at[0], at[1], at[2], sample, a -> halo, a -> halo));
+                         info->name[field], worst, "xyz"[axis], at[0], at[1], at[2], sample, a -> halo, a -> halo));
   PetscFunctionReturn(0);
 }
 
-/* ---- apply ------------------------------------------------------------------------------------------------------- */
-
-/* to = from looked up, every field and sample. */
-static PetscErrorCode LookUp(Advect *a, PetscInt sign, WeftState velocity, WeftState from, WeftState to)
+/* to = from traced back, every field and sample. */
+static PetscErrorCode LookUp(Advect *a, WeftState velocity, WeftState from, WeftState to)
 {
   PetscFunctionBegin;
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *u[3];
-      PetscInt      fault = 0;
-      Velocity(a, velocity, b, u);
-      WeftLookupValues(&a->lookup[f], sign, u, WeftStatePlane(from, f, b), WeftStatePlaneWrite(to, f, b), &fault);
-      if (fault) PetscCall(NoteFault(a, velocity, f, b));
-    }
+  FOR_PLANES(a, f, b)
+  {
+    const double *u[3];
+    PetscInt      fault = 0;
+    Velocity(a, velocity, b, u);
+    WeftLookupValues(&a->lookup[f], -1, u, WeftStatePlane(from, f, b), WeftStatePlaneWrite(to, f, b), &fault);
+    if (fault) PetscCall(NoteFault(a, velocity, f, b));
   }
   PetscFunctionReturn(0);
 }
 
-/* y: on entry `back`; code may be NULL. */
-static void Limit(const Advect *a, const WeftState x[], WeftState forward, WeftState y, WeftState code)
+/* y from the forward pass; code may be NULL. */
+static PetscErrorCode Limit(const Advect *a, const WeftState x[], WeftState forward, WeftState y, WeftState code)
 {
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *u[3];
-      double       *plane = WeftStatePlaneWrite(y, f, b);
-      Velocity(a, x[1], b, u);
-      WeftLookupLimit(&a->lookup[f], u, WeftStatePlane(x[0], f, b), WeftStatePlane(forward, f, b), plane, plane,
-                      code ? WeftStatePlaneWrite(code, f, b) : NULL);
-    }
+  PetscFunctionBegin;
+  PetscCall(WeftStateHalo(forward, a->halo, WEFT_GHOST_VALUE)); /* as a rule still filled where branches are found */
+  FOR_PLANES(a, f, b)
+  {
+    const double *u[3];
+    Velocity(a, x[1], b, u);
+    WeftLookupLimit(&a->lookup[f], u, WeftStatePlane(x[0], f, b), WeftStatePlane(forward, f, b), WeftStatePlaneWrite(y, f, b),
+                    code ? WeftStatePlaneWrite(code, f, b) : NULL);
   }
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode AdvectApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
@@ -130,15 +120,13 @@ static PetscErrorCode AdvectApply(WeftOp op, const WeftState x[], const WeftStat
   PetscFunctionBegin;
   PetscCall(Exchange(a, x, WEFT_GHOST_VALUE));
   if (a->scheme == WEFT_ADVECT_SEMI_LAGRANGIAN) {
-    PetscCall(LookUp(a, -1, x[1], x[0], y[0]));
+    PetscCall(LookUp(a, x[1], x[0], y[0]));
     PetscFunctionReturn(0);
   }
   if (!record) PetscCall(Scratch(a, 1, &a->forward));
   forward = record ? WeftRecordState(record, 0) : a->forward;
-  PetscCall(LookUp(a, -1, x[1], x[0], forward));
-  PetscCall(WeftStateHalo(forward, a->halo, WEFT_GHOST_VALUE));
-  PetscCall(LookUp(a, 1, x[1], forward, y[0]));
-  Limit(a, x, forward, y[0], NULL);
+  PetscCall(LookUp(a, x[1], x[0], forward));
+  PetscCall(Limit(a, x, forward, y[0], NULL));
   PetscFunctionReturn(0);
 }
 
@@ -147,14 +135,13 @@ static PetscErrorCode AdvectApply(WeftOp op, const WeftState x[], const WeftStat
 static void LookUpTangent(const Advect *a, PetscInt sign, WeftState velocity, WeftState from, WeftState dvelocity,
                           WeftState dfrom, WeftState dto)
 {
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *u[3], *du[3];
-      Velocity(a, velocity, b, u);
-      Velocity(a, dvelocity, b, du);
-      WeftLookupTangent(&a->lookup[f], sign, u, WeftStatePlane(from, f, b), du, dfrom ? WeftStatePlane(dfrom, f, b) : NULL,
-                        WeftStatePlaneWrite(dto, f, b));
-    }
+  FOR_PLANES(a, f, b)
+  {
+    const double *u[3], *du[3];
+    Velocity(a, velocity, b, u);
+    Velocity(a, dvelocity, b, du);
+    WeftLookupTangent(&a->lookup[f], sign, u, WeftStatePlane(from, f, b), du, dfrom ? WeftStatePlane(dfrom, f, b) : NULL,
+                      WeftStatePlaneWrite(dto, f, b));
   }
 }
 
@@ -164,9 +151,7 @@ static PetscErrorCode FindBranches(Advect *a, const WeftState x[], WeftState for
   PetscFunctionBegin;
   PetscCall(Scratch(a, 1, &a->code));
   PetscCall(Scratch(a, 1, &a->within));
-  PetscCall(WeftStateHalo(forward, a->halo, WEFT_GHOST_VALUE)); /* as a rule still filled */
-  PetscCall(LookUp(a, 1, x[1], forward, a->within));
-  Limit(a, x, forward, a->within, a->code);
+  PetscCall(Limit(a, x, forward, a->within, a->code));
   PetscFunctionReturn(0);
 }
 
@@ -184,10 +169,9 @@ static PetscErrorCode TangentMacCormack(Advect *a, const WeftState x[], WeftStat
     PetscCall(WeftStateZero(a->within));
     df = a->within;
   }
-  for (PetscInt f = 0; f < a->fields; f++)
-    for (PetscInt b = 0; b < a->batch; b++)
-      WeftLookupLimitTangent(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(df, f, b),
-                             WeftStatePlane(a->forward_bar, f, b), WeftStatePlaneWrite(dy, f, b));
+  FOR_PLANES(a, f, b)
+  WeftLookupLimitTangent(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(df, f, b),
+                         WeftStatePlane(a->forward_bar, f, b), WeftStatePlaneWrite(dy, f, b));
   PetscFunctionReturn(0);
 }
 
@@ -214,31 +198,37 @@ static PetscErrorCode Displace(Advect *a, WeftState velocity)
 {
   PetscFunctionBegin;
   PetscCall(Scratch(a, a->dim, a->displacement));
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *u[3];
-      double       *d[3];
-      Velocity(a, velocity, b, u);
-      PlanesWrite(a, a->displacement, f, b, d);
-      WeftLookupDisplace(&a->lookup[f], u, d);
-    }
+  FOR_PLANES(a, f, b)
+  {
+    const double *u[3];
+    double       *d[3];
+    Velocity(a, velocity, b, u);
+    PlanesWrite(a, a->displacement, f, b, d);
+    WeftLookupDisplace(&a->lookup[f], u, d);
   }
   PetscFunctionReturn(0);
 }
 
-/* displacement_bar (+)= what the lookups of `from` with adjoint scale * bar give to the displacements that I own. */
-static PetscErrorCode Slopes(Advect *a, PetscInt sign, WeftState from, PetscReal scale, WeftState bar, PetscBool add)
+/* displacement_bar (+)= what the lookups of `from` with adjoint scale * bar give to the displacements that I own. velocity: sets
+   the displacements on the way; NULL: they are there. */
+static PetscErrorCode Slopes(Advect *a, PetscInt sign, WeftState velocity, WeftState from, PetscReal scale, WeftState bar,
+                             PetscBool add)
 {
   PetscFunctionBegin;
+  PetscCall(Scratch(a, a->dim, a->displacement));
   PetscCall(Scratch(a, a->dim, a->displacement_bar));
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *d[3];
-      double       *d_bar[3];
-      Planes(a, a->displacement, f, b, d);
-      PlanesWrite(a, a->displacement_bar, f, b, d_bar);
-      WeftLookupSlopes(&a->lookup[f], sign, d, WeftStatePlane(from, f, b), scale, WeftStatePlane(bar, f, b), add, d_bar);
-    }
+  FOR_PLANES(a, f, b)
+  {
+    const double *u[3];
+    double       *d[3], *d_bar[3];
+    if (velocity) {
+      Velocity(a, velocity, b, u);
+      PlanesWrite(a, a->displacement, f, b, d);
+    } else
+      Planes(a, a->displacement, f, b, (const double **)d);
+    PlanesWrite(a, a->displacement_bar, f, b, d_bar);
+    WeftLookupSlopes(&a->lookup[f], sign, velocity ? u : NULL, d, WeftStatePlane(from, f, b), scale, WeftStatePlane(bar, f, b),
+                     add, d_bar);
   }
   PetscFunctionReturn(0);
 }
@@ -246,12 +236,11 @@ static PetscErrorCode Slopes(Advect *a, PetscInt sign, WeftState from, PetscReal
 /* to += transposed lookups of scale * bar; side ghosts of `to` must be clear, and take their share. */
 static void Scatter(const Advect *a, PetscInt sign, PetscReal scale, WeftState bar, WeftState to)
 {
-  for (PetscInt f = 0; f < a->fields; f++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      const double *d[3];
-      Planes(a, a->displacement, f, b, d);
-      WeftLookupScatter(&a->lookup[f], sign, d, scale, WeftStatePlane(bar, f, b), WeftStatePlaneWrite(to, f, b));
-    }
+  FOR_PLANES(a, f, b)
+  {
+    const double *d[3];
+    Planes(a, a->displacement, f, b, d);
+    WeftLookupScatter(&a->lookup[f], sign, d, scale, WeftStatePlane(bar, f, b), WeftStatePlaneWrite(to, f, b));
   }
 }
 
@@ -306,8 +295,10 @@ static PetscErrorCode ExchangeBars(const Advect *a, WeftState first, WeftState s
 static PetscErrorCode AdjointSemiLagrangian(Advect *a, const WeftState x[], WeftState y_bar, const WeftState x_bar[])
 {
   PetscFunctionBegin;
-  PetscCall(Displace(a, x[1]));
-  if (x_bar[1]) PetscCall(Slopes(a, -1, x[0], 1.0, y_bar, PETSC_FALSE));
+  if (x_bar[1])
+    PetscCall(Slopes(a, -1, x[1], x[0], 1.0, y_bar, PETSC_FALSE));
+  else
+    PetscCall(Displace(a, x[1]));
   PetscCall(
       ExchangeBars(a, x_bar[0] ? y_bar : NULL, NULL, x_bar[0] ? PETSC_TRUE : PETSC_FALSE, x_bar[1] ? PETSC_TRUE : PETSC_FALSE));
   if (x_bar[0]) {
@@ -324,10 +315,9 @@ static PetscErrorCode AdjointForward(Advect *a, WeftState y_bar)
 {
   PetscFunctionBegin;
   PetscCall(ExchangeBars(a, y_bar, a->code, PETSC_TRUE, PETSC_FALSE));
-  for (PetscInt f = 0; f < a->fields; f++)
-    for (PetscInt b = 0; b < a->batch; b++)
-      WeftLookupLimitAdjoint(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
-                             WeftStatePlaneWrite(a->within, f, b));
+  FOR_PLANES(a, f, b)
+  WeftLookupLimitAdjoint(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
+                         WeftStatePlaneWrite(a->within, f, b));
   PetscCall(Scratch(a, 1, &a->forward_bar));
   PetscCall(WeftStateZero(a->forward_bar));
   PetscCall(WeftStateAXPY(a->forward_bar, 1.0, a->within));
@@ -344,18 +334,17 @@ static PetscErrorCode AdjointMacCormack(Advect *a, const WeftState x[], WeftStat
   PetscCall(Displace(a, x[1]));
   PetscCall(AdjointForward(a, y_bar));
   if (x_bar[1]) {
-    PetscCall(Slopes(a, 1, forward, -0.5, a->within, PETSC_FALSE));
-    PetscCall(Slopes(a, -1, x[0], 1.0, a->forward_bar, PETSC_TRUE));
+    PetscCall(Slopes(a, 1, NULL, forward, -0.5, a->within, PETSC_FALSE));
+    PetscCall(Slopes(a, -1, NULL, x[0], 1.0, a->forward_bar, PETSC_TRUE));
   }
   PetscCall(ExchangeBars(a, x_bar[0] ? a->forward_bar : NULL, NULL, PETSC_FALSE, x_bar[1] ? PETSC_TRUE : PETSC_FALSE));
   if (x_bar[0]) {
     PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
     PetscCall(WeftStateAXPY(x_bar[0], 0.5, a->within));
     Scatter(a, -1, 1.0, a->forward_bar, x_bar[0]);
-    for (PetscInt f = 0; f < a->fields; f++)
-      for (PetscInt b = 0; b < a->batch; b++)
-        WeftLookupLimitScatter(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
-                               WeftStatePlaneWrite(x_bar[0], f, b));
+    FOR_PLANES(a, f, b)
+    WeftLookupLimitScatter(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
+                           WeftStatePlaneWrite(x_bar[0], f, b));
     PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_LINEAR));
   }
   if (x_bar[1]) PetscCall(AddVelocity(a, x_bar[1]));
@@ -391,7 +380,7 @@ static PetscErrorCode AdvectBranches(WeftOp op, const WeftState x[], PetscInt *c
   PetscCall(Displace(a, x[1]));
   if (kinds == 3) {
     PetscCall(Scratch(a, 1, &a->forward));
-    PetscCall(LookUp(a, -1, x[1], x[0], a->forward));
+    PetscCall(LookUp(a, x[1], x[0], a->forward));
     PetscCall(FindBranches(a, x, a->forward));
   }
   *count = 0;

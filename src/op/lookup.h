@@ -23,6 +23,7 @@ typedef struct {
   PetscReal    factor[3];                /* displacement in cells per velocity */
   PetscReal    below[3], above[3];       /* where places are held at sides, in global indices */
   PetscReal    ceiling[3];               /* the last cell of a lookup; a place held at its upper end stays in it */
+  PetscBool    plain;                    /* nodes one by one everywhere (strip.h): the same values, slower */
 } WeftLookup;
 void WeftLookupSetUp(const WeftLayout *layout, WeftLocation location, PetscReal dt, WeftLookup *lookup);
 
@@ -36,9 +37,11 @@ void WeftLookupTangent(const WeftLookup *g, PetscInt sign, const double *const v
                        const double *const dvelocity[3], const double *df, double *dy);
 /* d[axis] = displacement of the points that I own. */
 void WeftLookupDisplace(const WeftLookup *g, const double *const velocity[3], double *const d[3]);
-/* d_bar[axis] = (add: +=) scale sign slope_a bar at the points that I own. */
-void WeftLookupSlopes(const WeftLookup *g, PetscInt sign, const double *const d[3], const double *f, PetscReal scale,
-                      const double *bar, PetscBool add, double *const d_bar[3]);
+/* The largest of them, or one that is no number: its size, point and axis. */
+double WeftLookupWorst(const WeftLookup *g, double *const d[3], PetscInt at[3], PetscInt *axis);
+/* d_bar[axis] = (add: +=) scale sign slope_a bar at the points that I own. velocity: sets d on the way; NULL: d is there. */
+void WeftLookupSlopes(const WeftLookup *g, PetscInt sign, const double *const velocity[3], double *const d[3], const double *f,
+                      PetscReal scale, const double *bar, PetscBool add, double *const d_bar[3]);
 /* f_bar += scale weight bar, from my points and my neighbours' (ghosts of d and bar filled) to my nodes. */
 void WeftLookupScatter(const WeftLookup *g, PetscInt sign, const double *const d[3], PetscReal scale, const double *bar,
                        double *f_bar);
@@ -46,11 +49,11 @@ void WeftLookupScatter(const WeftLookup *g, PetscInt sign, const double *const d
 void WeftLookupFaces(const WeftLookup *g, PetscInt axis, const PetscInt lo[3], const PetscInt hi[3], const double *d_bar,
                      double *velocity_bar);
 
-/* MacCormack's correction, limited. forward: f traced back; back: forward traced forth.
+/* MacCormack's correction, limited (limiter.c). forward: f traced back; back: forward traced forth.
      m = forward + (f - back) / 2;  y = m held between the least and the largest f at the nodes around the place
-   code[p]: 0 where m is within, else it names the node whose value took its place. code may be NULL; y may be `back`. */
-void WeftLookupLimit(const WeftLookup *g, const double *const velocity[3], const double *f, const double *forward,
-                     const double *back, double *y, double *code);
+   code[p]: 0 where m is within, else it names the node whose value took its place. code may be NULL. */
+void WeftLookupLimit(const WeftLookup *g, const double *const velocity[3], const double *f, const double *forward, double *y,
+                     double *code);
 /* dy: on entry the tangent of back. Ghosts of df filled. */
 void WeftLookupLimitTangent(const WeftLookup *g, const double *code, const double *df, const double *dforward, double *dy);
 /* within = bar where m is within, else 0, at my points and my neighbours'. */

@@ -135,6 +135,7 @@ PetscErrorCode WeftPiecesRemoveMeans(WeftGrid grid, PetscInt batch, WeftPieces *
 
 /* The faces between open and closed cells, and the capacitance matrix on them. */
 typedef struct _n_WeftCapacitance *WeftCapacitance;
+#define WEFT_CAPACITANCE_MOST 46340 /* faces: an int counts the entries of their matrix, as MPI does */
 /* How many such faces there are. Collective. */
 PetscErrorCode WeftCapacitanceCount(WeftGrid grid, WeftState open, PetscInt *faces);
 PetscErrorCode WeftCapacitanceCreate(WeftGrid grid, PetscInt batch, WeftBox box, WeftState open, const WeftPieces *pieces, WeftCapacitance *capacitance);
@@ -162,6 +163,10 @@ struct _n_WeftPoisson {
 };
 /* As WeftPoissonCreate; direct false: without what WeftPoissonSolve needs for obstacles. */
 PetscErrorCode WeftPoissonCreateFor(WeftGrid grid, PetscInt batch, WeftState open, PetscBool direct, WeftPoisson *poisson);
+/* WeftPoissonSolve in two parts, for a right-hand side that is made in place: where it goes, [sample][owned cells]; x from what
+   stands there. The second is collective. */
+double        *WeftPoissonValues(WeftPoisson poisson);
+PetscErrorCode WeftPoissonSolveValues(WeftPoisson poisson, WeftState x);
 /* Sets closed cells to 0 and removes the means over singular pieces: values [sample][owned cells] into the space on which L
    is invertible. Collective if there is such a piece. */
 PetscErrorCode WeftPoissonRestrict(WeftPoisson poisson, double *values);

@@ -40,7 +40,7 @@ static PetscErrorCode SetUpObstacles(WeftPoisson p)
   PetscFunctionBegin;
   PetscCall(WeftCapacitanceCount(p->grid, p->open, &faces));
   PetscCall(WeftGetInt("pressure_capacitance_max", &most));
-  if (most < 0) return WeftFailKey(p->comm, "pressure_capacitance_max", "is a number of faces, 0 or more");
+  if (most < 0 || most > WEFT_CAPACITANCE_MOST) return WeftFailKey(p->comm, "pressure_capacitance_max", "is a number of faces from 0 to %d: the matrix of so many takes 17 GB on every rank; beyond it, obstacles are solved by conjugate gradients", WEFT_CAPACITANCE_MOST);
   if (faces && faces <= most) PetscCall(WeftCapacitanceCreate(p->grid, p->batch, p->box, p->open, &p->pieces, &p->capacitance));
   if (faces > most) PetscCall(WeftPoissonIterateSetUp(p));
   PetscFunctionReturn(0);
@@ -103,18 +103,27 @@ PetscErrorCode WeftPoissonRestrict(WeftPoisson p, double *values)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftPoissonSolve(WeftPoisson p, WeftState b, WeftState x)
+double *WeftPoissonValues(WeftPoisson p) { return WeftBoxValues(p->box); }
+
+PetscErrorCode WeftPoissonSolveValues(WeftPoisson p, WeftState x)
 {
   double *values = WeftBoxValues(p->box);
 
   PetscFunctionBegin;
-  WeftOwnedCopy(b, values, PETSC_TRUE);
   PetscCall(WeftPoissonRestrict(p, values));
   if (p->capacitance) PetscCall(WeftCapacitanceSolve(p->capacitance));
   else if (p->search) PetscCall(WeftPoissonIterate(p));
   else PetscCall(WeftBoxSolve(p->box));
   PetscCall(WeftPoissonRestrict(p, values));
   WeftOwnedCopy(x, values, PETSC_FALSE);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPoissonSolve(WeftPoisson p, WeftState b, WeftState x)
+{
+  PetscFunctionBegin;
+  WeftOwnedCopy(b, WeftPoissonValues(p), PETSC_TRUE);
+  PetscCall(WeftPoissonSolveValues(p, x));
   PetscFunctionReturn(0);
 }
 

@@ -11,17 +11,24 @@ typedef struct {
   WeftState   s;
 } Project;
 
-/* d := open (sum over axes of c (u[i + 1] - u[i])), only through faces between open cells if `inside`; open NULL: all. */
-WEFT_INLINE void DivergenceRows(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], PetscBool masked, PetscBool inside, const double *open, double *restrict d)
+/* Where a kernel puts the values of the owned cells: row (j, k) at to + j y + k z. */
+typedef struct {
+  double  *to;
+  PetscInt y, z;
+} Target;
+
+/* to := open (sum over axes of c (u[i + 1] - u[i])) [+ plus], only through faces between open cells if `inside`; open NULL: all. A
+   row of `to` stays in cache for all axes. */
+WEFT_INLINE void DivergenceRows(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], PetscBool masked, PetscBool inside, const double *open, const double *plus, Target target)
 {
   for (PetscInt k = 0; k < rows.n[2]; k++)
-    for (PetscInt j = 0; j < rows.n[1]; j++)
+    for (PetscInt j = 0; j < rows.n[1]; j++) {
+      const PetscInt row = WEFT_ROW(rows, j, k), n = rows.n[0];
+      double *restrict to = target.to + j * target.y + k * target.z;
       for (PetscInt a = 0; a < dim; a++) {
-        const PetscInt row = WEFT_ROW(rows, j, k), n = rows.n[0];
         const double *restrict lower = u[a] + row, *restrict upper = lower + rows.stride[a];
         const double *restrict mask  = masked ? open + row : NULL;
         const double *restrict below = masked ? mask - rows.stride[a] : NULL, *restrict above = masked ? mask + rows.stride[a] : NULL;
-        double *restrict to          = d + row;
         for (PetscInt i = 0; i < n; i++) {
           const double before = a ? to[i] : 0.0;
           double       term   = inside ? above[i] * upper[i] - below[i] * lower[i] : upper[i] - lower[i];
@@ -29,57 +36,78 @@ WEFT_INLINE void DivergenceRows(PetscInt dim, WeftRows rows, const double c[3], 
           to[i] = before + c[a] * term;
         }
       }
-}
-
-WEFT_KERNEL static void DivergenceAll(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_FALSE, PETSC_FALSE, NULL, d); }
-WEFT_KERNEL static void DivergenceOpen(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_FALSE, open, d); }
-WEFT_KERNEL static void DivergenceInside(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, double *restrict d) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_TRUE, open, d); }
-
-/* y := u - c (p[i] - p[i - s]), on faces between open cells if masked; add: y += that. */
-WEFT_INLINE void GradientRows(WeftRows rows, PetscInt s, double c, PetscBool masked, PetscBool add, const double *restrict open, const double *restrict u, const double *restrict p, double *restrict y)
-{
-  for (PetscInt k = 0; k < rows.n[2]; k++)
-    for (PetscInt j = 0; j < rows.n[1]; j++) {
-      const PetscInt row = WEFT_ROW(rows, j, k);
-      for (PetscInt i = row; i < row + rows.n[0]; i++) {
-        const double step  = c * (p[i] - p[i - s]);
-        const double value = u[i] - (masked ? open[i] * open[i - s] * step : step);
-        y[i]               = add ? y[i] + value : value;
-      }
+      if (plus)
+        for (PetscInt i = 0; i < n; i++) to[i] += plus[row + i];
     }
 }
 
-WEFT_KERNEL static void SubtractAll(WeftRows rows, PetscInt s, double c, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_FALSE, PETSC_FALSE, NULL, u, p, y); }
-WEFT_KERNEL static void SubtractOpen(WeftRows rows, PetscInt s, double c, const double *restrict open, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_TRUE, PETSC_FALSE, open, u, p, y); }
-WEFT_KERNEL static void AddAll(WeftRows rows, PetscInt s, double c, const double *restrict u, const double *restrict p, double *restrict y) { GradientRows(rows, s, c, PETSC_FALSE, PETSC_TRUE, NULL, u, p, y); }
+WEFT_KERNEL static void DivergenceAll(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *plus, Target target) { DivergenceRows(dim, rows, c, u, PETSC_FALSE, PETSC_FALSE, NULL, plus, target); }
+WEFT_KERNEL static void DivergenceOpen(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, const double *plus, Target target) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_FALSE, open, plus, target); }
+WEFT_KERNEL static void DivergenceInside(PetscInt dim, WeftRows rows, const double c[3], const double *const u[3], const double *open, const double *plus, Target target) { DivergenceRows(dim, rows, c, u, PETSC_TRUE, PETSC_TRUE, open, plus, target); }
 
-/* d := divergence of u in open cells, 0 in closed ones. */
-static PetscErrorCode Divergence(const Project *project, WeftState u, PetscBool inside, WeftState d)
+/* y := u - c (p[i] - p[i - s]) for all axes, on faces between open cells if masked; add: y += that. The rows of p stay in cache for
+   all axes. */
+WEFT_INLINE void GradientRows(PetscInt dim, const WeftRows rows[3], const double c[3], PetscBool masked, PetscBool add, const double *restrict open, const double *const u[3], const double *restrict p, double *const y[3])
+{
+  PetscInt n[3] = {0, 0, 0};
+
+  for (PetscInt a = 0; a < dim; a++)
+    for (PetscInt b = 0; b < 3; b++) n[b] = PetscMax(n[b], rows[a].n[b]);
+  for (PetscInt k = 0; k < n[2]; k++)
+    for (PetscInt j = 0; j < n[1]; j++)
+      for (PetscInt a = 0; a < dim; a++) {
+        const PetscInt row = WEFT_ROW(rows[a], j, k), s = rows[a].stride[a];
+        const double *restrict from = u[a];
+        double *restrict to         = y[a];
+        if (k >= rows[a].n[2] || j >= rows[a].n[1]) continue;
+        for (PetscInt i = row; i < row + rows[a].n[0]; i++) {
+          const double step  = c[a] * (p[i] - p[i - s]);
+          const double value = from[i] - (masked ? open[i] * open[i - s] * step : step);
+          to[i]              = add ? to[i] + value : value;
+        }
+      }
+}
+
+WEFT_KERNEL static void SubtractAll(PetscInt dim, const WeftRows rows[3], const double c[3], const double *const u[3], const double *p, double *const y[3]) { GradientRows(dim, rows, c, PETSC_FALSE, PETSC_FALSE, NULL, u, p, y); }
+WEFT_KERNEL static void SubtractOpen(PetscInt dim, const WeftRows rows[3], const double c[3], const double *open, const double *const u[3], const double *p, double *const y[3]) { GradientRows(dim, rows, c, PETSC_TRUE, PETSC_FALSE, open, u, p, y); }
+WEFT_KERNEL static void AddAll(PetscInt dim, const WeftRows rows[3], const double c[3], const double *const u[3], const double *p, double *const y[3]) { GradientRows(dim, rows, c, PETSC_FALSE, PETSC_TRUE, NULL, u, p, y); }
+
+static const double *Open(const Project *project) { return project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL; }
+
+/* x := L^-1 of the divergence of u in open cells, 0 in closed ones [+ plus]; with a layer of ghosts. The direct solve takes the
+   divergence where it works. */
+static PetscErrorCode SolveDivergence(const Project *project, WeftState u, PetscBool inside, WeftState plus, WeftState x)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(u));
   const WeftLayout    *l    = WeftGridLayout(info->grid);
   const WeftRows       rows = WeftRowsOwned(l, WEFT_CELL);
-  const double         c[3] = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]};
-  const double        *open = project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL;
+  const double         c[3] = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]}, *open = Open(project);
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < info->batch; s++) {
-    const double *plane[3] = {NULL, NULL, NULL};
+    const double *plane[3] = {NULL, NULL, NULL}, *more = plus ? WeftStatePlane(plus, 0, s) : NULL;
+    Target        target   = {WeftPoissonValues(project->poisson) + s * project->poisson->cells, l->count[0], l->count[0] * l->count[1]};
+    if (project->krylov) target = (Target){WeftStatePlaneWrite(x, 0, s) + rows.first, rows.stride[1], rows.stride[2]};
     for (PetscInt a = 0; a < l->dim; a++) plane[a] = WeftStatePlane(u, a, s);
-    if (!open) DivergenceAll(l->dim, rows, c, plane, WeftStatePlaneWrite(d, 0, s));
-    else if (inside) DivergenceInside(l->dim, rows, c, plane, open, WeftStatePlaneWrite(d, 0, s));
-    else DivergenceOpen(l->dim, rows, c, plane, open, WeftStatePlaneWrite(d, 0, s));
+    if (!open) DivergenceAll(l->dim, rows, c, plane, more, target);
+    else if (inside) DivergenceInside(l->dim, rows, c, plane, open, more, target);
+    else DivergenceOpen(l->dim, rows, c, plane, open, more, target);
   }
+  if (project->krylov) PetscCall(WeftKrylovSolve(project->krylov, x, x));
+  else PetscCall(WeftPoissonSolveValues(project->poisson, x));
+  PetscCall(WeftStateHalo(x, 1, WEFT_GHOST_ZERO));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Solve(const Project *project, WeftState b, WeftState p)
+/* Planes of a sample along the axes. */
+static void Planes(const WeftLayout *l, WeftState u, PetscInt sample, const double *planes[3])
 {
-  PetscFunctionBegin;
-  if (project->krylov) PetscCall(WeftKrylovSolve(project->krylov, b, p));
-  else PetscCall(WeftPoissonSolve(project->poisson, b, p));
-  PetscCall(WeftStateHalo(p, 1, WEFT_GHOST_ZERO));
-  PetscFunctionReturn(0);
+  for (PetscInt a = 0; a < l->dim; a++) planes[a] = WeftStatePlane(u, a, sample);
+}
+
+static void PlanesWrite(const WeftLayout *l, WeftState u, PetscInt sample, double *planes[3])
+{
+  for (PetscInt a = 0; a < l->dim; a++) planes[a] = WeftStatePlaneWrite(u, a, sample);
 }
 
 /* y, p from u, whose faces in closed sides move as `ghost` says. */
@@ -88,18 +116,21 @@ static PetscErrorCode Forward(WeftOp op, WeftState u, WeftGhost ghost, WeftState
   const Project       *project = (const Project *)WeftOpContext(op);
   const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftOpInSpace(op, 0));
   const WeftLayout    *l       = WeftGridLayout(info->grid);
-  const double        *open    = project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL;
+  const double         c[3]    = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]}, *open = Open(project);
+  WeftRows             rows[3];
 
   PetscFunctionBegin;
   PetscCall(WeftStateHalo(u, 1, ghost));
-  PetscCall(Divergence(project, u, PETSC_FALSE, p));
-  PetscCall(Solve(project, p, p));
-  for (PetscInt s = 0; s < info->batch; s++)
-    for (PetscInt a = 0; a < l->dim; a++) {
-      const WeftRows rows = WeftRowsOwned(l, (WeftLocation)a);
-      if (open) SubtractOpen(rows, l->stride[a], 1.0 / l->h[a], open, WeftStatePlane(u, a, s), WeftStatePlane(p, 0, s), WeftStatePlaneWrite(y, a, s));
-      else SubtractAll(rows, l->stride[a], 1.0 / l->h[a], WeftStatePlane(u, a, s), WeftStatePlane(p, 0, s), WeftStatePlaneWrite(y, a, s));
-    }
+  PetscCall(SolveDivergence(project, u, PETSC_FALSE, NULL, p));
+  for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsOwned(l, (WeftLocation)a);
+  for (PetscInt s = 0; s < info->batch; s++) {
+    const double *from[3];
+    double       *to[3];
+    Planes(l, u, s, from);
+    PlanesWrite(l, y, s, to);
+    if (open) SubtractOpen(l->dim, rows, c, open, from, WeftStatePlane(p, 0, s), to);
+    else SubtractAll(l->dim, rows, c, from, WeftStatePlane(p, 0, s), to);
+  }
   PetscFunctionReturn(0);
 }
 
@@ -130,6 +161,8 @@ static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftS
   const Project       *project = (const Project *)WeftOpContext(op);
   const WeftSpaceInfo *info    = WeftSpaceGetInfo(WeftOpInSpace(op, 0));
   const WeftLayout    *l       = WeftGridLayout(info->grid);
+  const double         c[3]    = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]};
+  WeftRows             rows[3];
 
   PetscFunctionBegin;
   (void)x;
@@ -137,11 +170,15 @@ static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftS
   (void)record;
   if (!x_bar[0]) PetscFunctionReturn(0);
   PetscCall(WeftStateHalo(y_bar[0], 1, WEFT_GHOST_ZERO));
-  PetscCall(Divergence(project, y_bar[0], PETSC_TRUE, project->s));
-  PetscCall(WeftStateAXPY(project->s, 1.0, y_bar[1]));
-  PetscCall(Solve(project, project->s, project->s));
-  for (PetscInt s = 0; s < info->batch; s++)
-    for (PetscInt a = 0; a < l->dim; a++) AddAll(WeftRowsOwned(l, (WeftLocation)a), l->stride[a], 1.0 / l->h[a], WeftStatePlane(y_bar[0], a, s), WeftStatePlane(project->s, 0, s), WeftStatePlaneWrite(x_bar[0], a, s));
+  PetscCall(SolveDivergence(project, y_bar[0], PETSC_TRUE, y_bar[1], project->s));
+  for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsOwned(l, (WeftLocation)a);
+  for (PetscInt s = 0; s < info->batch; s++) {
+    const double *from[3];
+    double       *to[3];
+    Planes(l, y_bar[0], s, from);
+    PlanesWrite(l, x_bar[0], s, to);
+    AddAll(l->dim, rows, c, from, WeftStatePlane(project->s, 0, s), to);
+  }
   PetscFunctionReturn(0);
 }
 

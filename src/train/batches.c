@@ -22,6 +22,7 @@ struct _n_WeftBatches {
   PetscInt     epoch; /* whose order is in `turn` (-1: none) */
   PetscInt    *turn;  /* [per_epoch] group of each update, */
   PetscInt    *place; /* and the update's place among those of its group since the start */
+  PetscInt    *dealt, *order; /* scratch of the order: groups before it, and the permutation */
 };
 
 /* ---- frames ---------------------------------------------------------------------------------------------------- */
@@ -140,24 +141,22 @@ static PetscInt Taken(WeftBatches b, PetscInt g, PetscInt epochs)
 static PetscErrorCode OrderEpoch(WeftBatches b, PetscInt epoch)
 {
   PetscInt64 seed;
-  PetscInt   seed_key, n = 0, *order, *turn, *place;
+  PetscInt   seed_key, n = 0;
 
   PetscFunctionBegin;
   PetscCall(WeftGetInt("seed", &seed_key));
   seed = seed_key;
-  PetscCall(PetscMalloc3(b->per_epoch, &order, b->per_epoch, &turn, b->per_epoch, &place));
   for (PetscInt g = 0; g < b->groups; g++)
-    for (PetscInt p = Taken(b, g, epoch); p < Taken(b, g, epoch + 1) && n < b->per_epoch; p++) turn[n++] = g;
+    for (PetscInt p = Taken(b, g, epoch); p < Taken(b, g, epoch + 1) && n < b->per_epoch; p++) b->dealt[n++] = g;
   PetscCheck(n == b->per_epoch, PETSC_COMM_SELF, PETSC_ERR_PLIB, "an epoch of %" PetscInt_FMT " updates, not %" PetscInt_FMT, n, b->per_epoch);
-  WeftRandomPermutation(seed, WEFT_STREAM_ORDER, (PetscInt64)epoch << 32, n, order);
-  for (PetscInt i = 0; i < n; i++) b->turn[i] = turn[order[i]];
+  WeftRandomPermutation(seed, WEFT_STREAM_ORDER, (PetscInt64)epoch << 32, n, b->order);
+  for (PetscInt i = 0; i < n; i++) b->turn[i] = b->dealt[b->order[i]];
   for (PetscInt g = 0; g < b->groups; g++) {
     PetscInt at = Taken(b, g, epoch);
     for (PetscInt i = 0; i < n; i++)
       if (b->turn[i] == g) b->place[i] = at++;
   }
   b->epoch = epoch;
-  PetscCall(PetscFree3(order, turn, place));
   PetscFunctionReturn(0);
 }
 
@@ -260,7 +259,7 @@ PetscErrorCode WeftBatchesCreate(WeftSpace space, const char *path, PetscInt unr
   PetscCall(MakeGroups(b));
   for (PetscInt g = 0; g < b->groups; g++) b->per_epoch += b->group[g].count;
   b->per_epoch = PetscMax(1, b->per_epoch / batch); /* windows left over go into the next epoch */
-  PetscCall(PetscMalloc2(b->per_epoch, &b->turn, b->per_epoch, &b->place));
+  PetscCall(PetscMalloc4(b->per_epoch, &b->turn, b->per_epoch, &b->place, b->per_epoch, &b->dealt, b->per_epoch, &b->order));
   *batches = b;
   PetscFunctionReturn(0);
 }
@@ -277,7 +276,7 @@ PetscErrorCode WeftBatchesDestroy(WeftBatches *batches)
     PetscCall(PetscFree(b->group[g].order));
   }
   PetscCall(PetscFree(b->group));
-  PetscCall(PetscFree2(b->turn, b->place));
+  PetscCall(PetscFree4(b->turn, b->place, b->dealt, b->order));
   PetscCall(PetscFree(b->values));
   PetscCall(PetscFree(b->numbers));
   PetscCall(WeftSpaceDestroy(&b->space));

@@ -1,6 +1,7 @@
 /* Optimisers on the flat parameter vector: every rank holds the reduced gradient and takes the same step. */
 #include <math.h>
 #include <weft/train.h>
+#include "base/kernel.h"
 
 typedef enum { ADAM, SGD } Kind;
 typedef enum { CONSTANT, COSINE, STEP } Schedule;
@@ -46,6 +47,17 @@ static PetscReal Rate(const struct _n_WeftOptimizer *o, PetscInt k)
   return o->rate;
 }
 
+/* Moments without their bias are mean / correct1 and square / correct2. */
+WEFT_KERNEL static void StepAdam(PetscInt n, double factor, double rate, double beta1, double beta2, double correct1, double correct2, double epsilon, const double *restrict gradient, double *restrict mean, double *restrict square, double *restrict parameters)
+{
+  for (PetscInt i = 0; i < n; i++) {
+    const double g = factor * gradient[i];
+    mean[i]        = beta1 * mean[i] + (1.0 - beta1) * g;
+    square[i]      = beta2 * square[i] + (1.0 - beta2) * g * g;
+    parameters[i] -= rate * (mean[i] / correct1) / (sqrt(square[i] / correct2) + epsilon);
+  }
+}
+
 PetscErrorCode WeftOptimizerStep(WeftOptimizer o, PetscInt k, const double gradient[], double parameters[], PetscReal *gradient_norm)
 {
   const PetscReal rate = Rate(o, k), correct1 = 1.0 - pow(o->beta1, (double)(k + 1)), correct2 = 1.0 - pow(o->beta2, (double)(k + 1));
@@ -55,16 +67,10 @@ PetscErrorCode WeftOptimizerStep(WeftOptimizer o, PetscInt k, const double gradi
   for (PetscInt i = 0; i < o->parameters; i++) norm += gradient[i] * gradient[i];
   norm = PetscSqrtReal(norm);
   if (o->clip > 0.0 && norm > o->clip) factor = o->clip / norm;
-  for (PetscInt i = 0; i < o->parameters; i++) {
-    const double g = factor * gradient[i];
-    if (o->kind == SGD) {
-      o->mean[i] = o->beta1 * o->mean[i] + g;
-      parameters[i] -= rate * o->mean[i];
-    } else {
-      o->mean[i]   = o->beta1 * o->mean[i] + (1.0 - o->beta1) * g;
-      o->square[i] = o->beta2 * o->square[i] + (1.0 - o->beta2) * g * g;
-      parameters[i] -= rate * (o->mean[i] / correct1) / (sqrt(o->square[i] / correct2) + o->epsilon);
-    }
+  if (o->kind == ADAM) StepAdam(o->parameters, factor, rate, o->beta1, o->beta2, correct1, correct2, o->epsilon, gradient, o->mean, o->square, parameters);
+  for (PetscInt i = 0; i < o->parameters && o->kind == SGD; i++) {
+    o->mean[i] = o->beta1 * o->mean[i] + factor * gradient[i];
+    parameters[i] -= rate * o->mean[i];
   }
   if (gradient_norm) *gradient_norm = norm;
   PetscFunctionReturn(0);
