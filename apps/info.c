@@ -130,39 +130,100 @@ static PetscErrorCode PrintNet(const Case *c)
   PetscFunctionReturn(0);
 }
 
-/* Messages of one step, the most of any rank: count, bytes. */
-static PetscErrorCode PrintMessages(const Case *c, PetscInt64 after[2])
-{
-  const WeftOp step = WeftModelStep(c->model);
-  WeftState    in[WEFT_OP_MAX], out[WEFT_OP_MAX];
-  PetscInt64   before[2];
+/* What a rank sends in a step and in its adjoint. */
+enum { STEP, ADJOINT, SWEEPS };
+#define TOLD 3
+static const WeftPhase told[TOLD] = {WEFT_PHASE_HALO, WEFT_PHASE_TRANSPOSE, WEFT_PHASE_REDUCTION};
+typedef struct {
+  PetscInt64 messages[TOLD], bytes[TOLD];
+} Traffic;
 
+static void Count(Traffic *t)
+{
+  for (PetscInt i = 0; i < TOLD; i++) WeftCostMessages(told[i], &t->messages[i], &t->bytes[i]);
+}
+
+/* The most of any rank. */
+static PetscErrorCode Since(const Traffic *before, Traffic *t)
+{
+  Count(t);
+  for (PetscInt i = 0; i < TOLD; i++) {
+    t->messages[i] -= before->messages[i];
+    t->bytes[i] -= before->bytes[i];
+  }
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < WeftOpInputs(step); i++) PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &in[i]));
-  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
-  PetscCall(WeftHaloCount(&before[0], &before[1]));
-  PetscCall(WeftOpApply(step, in, out, NULL));
-  PetscCall(WeftGridAgree(c->grid));
-  PetscCall(WeftHaloCount(&after[0], &after[1]));
-  for (PetscInt k = 0; k < 2; k++) after[k] -= before[k];
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, after, 2, MPIU_INT64, MPI_MAX, PETSC_COMM_WORLD));
-  PetscCall(WeftLog("messages of a step: %d halo messages, %d bytes sent by a rank", (int)after[0], (int)after[1]));
-  for (PetscInt i = 0; i < WeftOpInputs(step); i++) PetscCall(WeftStateDestroy(&in[i]));
-  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t, 2 * TOLD, MPIU_INT64, MPI_MAX, PETSC_COMM_WORLD));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Summarise(const Case *c, const PetscInt64 messages[2])
+/* Plays a step from rest and goes back through it. */
+static PetscErrorCode CountMessages(const Case *c, Traffic traffic[SWEEPS])
 {
-  char        folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
+  const WeftOp step = WeftModelStep(c->model);
+  WeftState    in[WEFT_OP_MAX], in_bar[WEFT_OP_MAX], out[WEFT_OP_MAX], out_bar[WEFT_OP_MAX];
+  WeftRecord   record;
+  Traffic      before;
+
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < WeftOpInputs(step); i++) {
+    PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &in[i]));
+    PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &in_bar[i]));
+  }
+  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) {
+    PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
+    PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out_bar[i]));
+  }
+  PetscCall(WeftRecordCreate(step, &record));
+  Count(&before);
+  PetscCall(WeftOpApply(step, in, out, record));
+  PetscCall(Since(&before, &traffic[STEP]));
+  PetscCall(WeftGridAgree(c->grid));
+  Count(&before);
+  PetscCall(WeftOpAdjoint(step, in, out, record, out_bar, in_bar));
+  PetscCall(Since(&before, &traffic[ADJOINT]));
+  PetscCall(WeftRecordDestroy(&record));
+  for (PetscInt i = 0; i < WeftOpInputs(step); i++) {
+    PetscCall(WeftStateDestroy(&in[i]));
+    PetscCall(WeftStateDestroy(&in_bar[i]));
+  }
+  for (PetscInt i = 0; i < WeftOpOutputs(step); i++) {
+    PetscCall(WeftStateDestroy(&out[i]));
+    PetscCall(WeftStateDestroy(&out_bar[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode PrintMessages(const Traffic traffic[SWEEPS])
+{
+  static const char *const names[SWEEPS] = {"step", "adjoint"};
+
+  PetscFunctionBegin;
+  PetscCall(WeftLog("a rank sends at most, per sample      halo    bytes   transpose    bytes   reductions    bytes"));
+  for (PetscInt w = 0; w < SWEEPS; w++) {
+    const Traffic *t = &traffic[w];
+    PetscCall(WeftLog("  in the %-28s %6d %8d   %9d %8d   %10d %8d", names[w], (int)t->messages[0], (int)t->bytes[0],
+                      (int)t->messages[1], (int)t->bytes[1], (int)t->messages[2], (int)t->bytes[2]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Summarise(const Case *c, const Traffic traffic[SWEEPS])
+{
+  static const char *const sweeps[SWEEPS] = {"step", "adjoint"}, *const kinds[TOLD] = {"halo", "transpose", "reduction"};
+  char        folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN], key[64];
   WeftSummary summary;
 
   PetscFunctionBegin;
   PetscCall(WeftOutputFolder("info", folder, sizeof(folder)));
   PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
   PetscCall(WeftSummaryCreate("info", &summary));
-  PetscCall(WeftSummaryInt(summary, "messages_per_step", messages[0]));
-  PetscCall(WeftSummaryInt(summary, "message_bytes_per_step", messages[1]));
+  for (PetscInt w = 0; w < SWEEPS; w++)
+    for (PetscInt i = 0; i < TOLD; i++) {
+      PetscCall(PetscSNPrintf(key, sizeof(key), "messages/%s/%s", sweeps[w], kinds[i]));
+      PetscCall(WeftSummaryInt(summary, key, traffic[w].messages[i]));
+      PetscCall(PetscSNPrintf(key, sizeof(key), "messages/%s/%s_bytes", sweeps[w], kinds[i]));
+      PetscCall(WeftSummaryInt(summary, key, traffic[w].bytes[i]));
+    }
   PetscCall(WeftSummaryInt(summary, "record_bytes_per_step", (PetscInt64)WeftOpRecordBytes(WeftModelStep(c->model))));
   if (c->net) PetscCall(WeftSummaryInt(summary, "parameters", WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count));
   PetscCall(WeftSummaryWrite(summary, path));
@@ -172,7 +233,7 @@ static PetscErrorCode Summarise(const Case *c, const PetscInt64 messages[2])
 
 PetscErrorCode WeftInfo(void)
 {
-  PetscInt64  messages[2];
+  Traffic     traffic[SWEEPS];
   PetscMPIInt size;
   Case        c;
 
@@ -185,8 +246,9 @@ PetscErrorCode WeftInfo(void)
   PetscCall(PrintStep(&c));
   PetscCall(PrintNet(&c));
   PetscCall(PrintMemory(&c));
-  PetscCall(PrintMessages(&c, messages));
-  PetscCall(Summarise(&c, messages));
+  PetscCall(CountMessages(&c, traffic));
+  PetscCall(PrintMessages(traffic));
+  PetscCall(Summarise(&c, traffic));
   PetscCall(WeftOpDestroy(&c.correction));
   PetscCall(WeftNetDestroy(&c.net));
   PetscCall(WeftModelDestroy(&c.model));

@@ -55,6 +55,7 @@ static PetscErrorCode Run(const char *name, const char *path)
   PetscCall(WeftCaseLoad(path));
   PetscCall(WeftCheckKeys());
   PetscCall((*verb->run)());
+  PetscCall(WeftCostPrint());
   PetscFunctionReturn(0);
 }
 

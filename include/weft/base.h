@@ -106,13 +106,46 @@ PetscErrorCode WeftSummaryReal(WeftSummary summary, const char *key, double valu
 PetscErrorCode WeftSummaryInt(WeftSummary summary, const char *key, PetscInt64 value);
 PetscErrorCode WeftSummaryString(WeftSummary summary, const char *key, const char *value);
 PetscErrorCode WeftSummaryRealList(WeftSummary summary, const char *key, PetscInt n, const double values[]);
-PetscErrorCode WeftSummaryWrite(WeftSummary summary, const char *path); /* collective on the world; adds the wall time */
+PetscErrorCode WeftSummaryWrite(WeftSummary summary, const char *path); /* collective on the world; adds wall time and costs */
 PetscErrorCode WeftSummaryDestroy(WeftSummary *summary);
 
 /* Output folder of this run: -output, default output/<case>/<verb>; made if missing. Collective on the world. */
 PetscErrorCode WeftOutputFolder(const char *verb, char path[], size_t room);
 /* Name of the loaded case: the folder of the case file. */
 const char *WeftCaseName(void);
+
+/* ---- cost: where the time goes, what the ranks tell each other ------------------------------------------------ */
+
+/* What a rank is at. Phases are stages of PETSc, so -log_view lists them by the names "solver", "net", "halo", "halo wait",
+   "transpose", "reduction", "files". Time counts for the innermost phase alone, hence the phases of a rank add up to its wall
+   time; OTHER is what lies in none of them (losses, optimiser, set-up). */
+typedef enum {
+  WEFT_PHASE_OTHER,
+  WEFT_PHASE_SOLVER,    /* the step of a model */
+  WEFT_PHASE_NET,       /* nets and the corrections that they give */
+  WEFT_PHASE_HALO,      /* packing, sending and unpacking ghosts, side rules */
+  WEFT_PHASE_HALO_WAIT, /* waiting for ghosts */
+  WEFT_PHASE_TRANSPOSE, /* moving lines between ranks, and waiting for them */
+  WEFT_PHASE_REDUCTION, /* sums and agreements over ranks, and waiting for them */
+  WEFT_PHASE_FILES,
+  WEFT_PHASES
+} WeftPhase;
+/* Not collective. In pairs, one within the other; an error in between may leave a phase open. */
+PetscErrorCode WeftPhaseBegin(WeftPhase phase);
+PetscErrorCode WeftPhaseEnd(WeftPhase phase);
+/* Counts messages that this rank sends (REDUCTION: reductions in which it takes part) and their bytes. Not collective. */
+void WeftCostCount(WeftPhase phase, PetscInt64 messages, PetscInt64 bytes);
+/* The counts since the start. Those of PETSc's own objects (Krylov solvers) are not in them, but in -log_view. */
+void WeftCostMessages(WeftPhase phase, PetscInt64 *messages, PetscInt64 *bytes);
+/* MPI_Allreduce in place as phase REDUCTION, counted; nothing on a communicator of one rank. Collective on comm. */
+PetscErrorCode WeftReduce(void *values, PetscMPIInt count, MPI_Datatype type, MPI_Op op, MPI_Comm comm);
+/* The loop of a verb: costs are those between these two, per unit ("update", "step"), in the table of WeftCostPrint and in
+   summaries; without a loop since the start, per run. Not collective. */
+PetscErrorCode WeftCostBegin(const char *unit);
+PetscErrorCode WeftCostEnd(PetscInt units);
+/* Logs the costs of a loop: shares of time, messages; with -cost the table of times per rank and phase, the imbalance, messages
+   and bytes. Collective on the world. */
+PetscErrorCode WeftCostPrint(void);
 
 /* ---- team: replicas x space ---------------------------------------------------------------------------------- */
 

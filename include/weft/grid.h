@@ -163,8 +163,6 @@ PetscErrorCode WeftStateFold(WeftState state, PetscInt width, WeftGhost ghost);
 /* Range over which a transposed kernel gathers: owned, plus `width` layers where my block touches a side that is not
    periodic (these are then folded). */
 void WeftLayoutGather(const WeftLayout *layout, WeftLocation location, PetscInt width, PetscInt lo[3], PetscInt hi[3]);
-/* Messages and bytes sent by this rank since the start. */
-PetscErrorCode WeftHaloCount(PetscInt64 *messages, PetscInt64 *bytes);
 
 #if defined(__cplusplus)
 }

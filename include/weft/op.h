@@ -52,6 +52,8 @@ PetscErrorCode WeftOpBranches(WeftOp op, const WeftState x[], PetscInt *count, P
 /* ---- record -------------------------------------------------------------------------------------------------- */
 
 /* An operator that keeps a private record declares its states before first use. */
+/* The phase in which its time is counted; without one, in that of the operator around it. */
+PetscErrorCode WeftOpSetPhase(WeftOp op, WeftPhase phase);
 PetscErrorCode WeftOpSetRecord(WeftOp op, PetscInt states, const WeftSpace spaces[]);
 PetscErrorCode WeftRecordCreate(WeftOp op, WeftRecord *record);
 PetscErrorCode WeftRecordDestroy(WeftRecord *record);

@@ -96,7 +96,7 @@ PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ..
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   first = failed ? rank : size;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm));
+  PetscCall(WeftReduce(&first, 1, MPI_INT, MPI_MIN, comm));
   if (first == size) PetscFunctionReturn(0);
   if (failed) {
     va_start(arguments, format);

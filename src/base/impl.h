@@ -65,6 +65,12 @@ PetscErrorCode WeftPrepareUntold(void);
    do not come, because the fault is one replica's alone, it ends them. */
 PetscErrorCode WeftTellUntold(void);
 
+/* ---- cost --------------------------------------------------------------------------------------------------------- */
+
+PetscErrorCode WeftCostStart(void); /* registers the phases */
+/* Adds the costs: mean and most of the ranks. Collective on the world. */
+PetscErrorCode WeftCostSummarise(WeftSummary summary);
+
 /* ---- random, log ------------------------------------------------------------------------------------------------ */
 
 void WeftPhilox(const unsigned counter[4], const unsigned key[2], unsigned bits[4]);

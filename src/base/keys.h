@@ -3,6 +3,7 @@
    list: empty. unit of an ENUM: its choices, in the order of the C enumeration, as "a|b|c". Included with WEFT_KEY defined. */
 WEFT_KEY(help, BOOL, "false", "", "list every key")
 WEFT_KEY(output, STRING, "", "", "folder that the verb writes into; default output/<case>/<verb>")
+WEFT_KEY(cost, BOOL, "false", "", "end with a table per rank of time in solver, net, halo, transposes, reductions and files, and of messages and bytes")
 WEFT_KEY(seed, INT, "1", "", "seed of all random numbers")
 WEFT_KEY(deterministic, BOOL, "false", "", "sums in an order that does not depend on the number of ranks")
 WEFT_KEY(team_replicas, INT, "0", "", "replicas of the domain, each stepping its share of a batch; 0: chosen")

@@ -184,6 +184,7 @@ PetscErrorCode WeftSummaryWrite(WeftSummary summary, const char *path)
   PetscFunctionBegin;
   PetscCall(PetscTime(&now));
   PetscCall(WeftSummaryReal(summary, "wall_seconds", now - WeftStartTime));
+  PetscCall(WeftCostSummarise(summary));
   errno = 0;
   if (!PetscGlobalRank) failed = WriteWhole(&summary->root, path) ? PETSC_FALSE : PETSC_TRUE;
   PetscCall(WeftAgree(PETSC_COMM_WORLD, failed, "%s cannot be written: %s", path, strerror(errno)));

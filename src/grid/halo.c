@@ -1,16 +1,6 @@
 /* The one halo exchange: every array of the given states in one message per neighbour, then the side rules. */
 #include "grid/impl.h"
 
-static PetscInt64 messages_sent, bytes_sent;
-
-PetscErrorCode WeftHaloCount(PetscInt64 *messages, PetscInt64 *bytes)
-{
-  PetscFunctionBegin;
-  *messages = messages_sent;
-  *bytes    = bytes_sent;
-  PetscFunctionReturn(0);
-}
-
 typedef struct {
   PetscInt lo[3], hi[3];
 } Box;
@@ -111,21 +101,6 @@ static void UnpackAll(WeftGrid grid, PetscInt n, PetscInt states, const WeftStat
   }
 }
 
-/* The event "halo" of -log_view. */
-static PetscErrorCode HaloEvent(PetscLogEvent *event)
-{
-  static PetscLogEvent halo = -1;
-
-  PetscFunctionBegin;
-  if (halo < 0) {
-    PetscClassId class_id;
-    PetscCall(PetscClassIdRegister("WeftGrid", &class_id));
-    PetscCall(PetscLogEventRegister("halo", class_id, &halo));
-  }
-  *event = halo;
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
 {
   MPI_Request requests[52];
@@ -141,12 +116,13 @@ static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState s
     if (other == rank) continue;
     PetscCallMPI(MPI_Irecv(grid->receive[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
     PetscCallMPI(MPI_Isend(grid->send[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
-    messages_sent++;
-    bytes_sent += (PetscInt64)bytes;
+    WeftCostCount(WEFT_PHASE_HALO, 1, (PetscInt64)bytes);
   }
   for (PetscInt n = 0; n < grid->neighbours; n++)
     if (grid->neighbour[n].rank == rank) UnpackAll(grid, n, states, state, width, grid->send[n]);
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO_WAIT));
   PetscCallMPI(MPI_Waitall(pending, requests, MPI_STATUSES_IGNORE));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO_WAIT));
   for (PetscInt n = 0; n < grid->neighbours; n++)
     if (grid->neighbour[n].rank != rank) UnpackAll(grid, n, states, state, width, grid->receive[n]);
   PetscFunctionReturn(0);
@@ -154,9 +130,8 @@ static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState s
 
 PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
 {
-  PetscBool     filled = PETSC_TRUE;
-  PetscLogEvent event;
-  WeftGrid      grid;
+  PetscBool filled = PETSC_TRUE;
+  WeftGrid  grid;
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < n; s++)
@@ -168,8 +143,7 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
     PetscCheck(info->grid == grid, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "states of several grids in one exchange");
     PetscCheck(width <= (info->kind == WEFT_PLANES ? grid->layout.halo[0] : info->width), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " ghost layers asked for, more than there are", width);
   }
-  PetscCall(HaloEvent(&event));
-  PetscCall(PetscLogEventBegin(event, 0, 0, 0, 0));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
   PetscCall(Exchange(grid, n, states, width));
   for (PetscInt s = 0; s < n; s++) {
     for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
@@ -179,7 +153,7 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
     states[s]->ghost_width = width;
     states[s]->ghost       = ghost;
   }
-  PetscCall(PetscLogEventEnd(event, 0, 0, 0, 0));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO));
   PetscFunctionReturn(0);
 }
 

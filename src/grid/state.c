@@ -159,7 +159,8 @@ PetscErrorCode WeftStateDot(WeftState x, WeftState y, PetscReal *dot)
 
   PetscFunctionBegin;
   ForRows(x, y, DotRow, &local);
-  PetscCallMPI(MPI_Allreduce(&local, dot, 1, MPIU_REAL, MPIU_SUM, x->space->info.comm));
+  PetscCall(WeftReduce(&local, 1, MPIU_REAL, MPIU_SUM, x->space->info.comm));
+  *dot = local;
   PetscFunctionReturn(0);
 }
 
@@ -190,8 +191,8 @@ PetscErrorCode WeftStateNorm(WeftState x, NormType type, PetscReal *norm)
   PetscFunctionBegin;
   PetscCheck(type == NORM_1 || type == NORM_2 || type == NORM_INFINITY, PETSC_COMM_SELF, PETSC_ERR_SUP, "norms are 1, 2 and infinity");
   ForRows(x, x, type == NORM_1 ? NormOneRow : type == NORM_2 ? DotRow : NormMaxRow, &local);
+  if (!shared) PetscCall(WeftReduce(&local, 1, MPIU_REAL, type == NORM_INFINITY ? MPIU_MAX : MPIU_SUM, x->space->info.comm));
   *norm = local;
-  if (!shared) PetscCallMPI(MPI_Allreduce(&local, norm, 1, MPIU_REAL, type == NORM_INFINITY ? MPIU_MAX : MPIU_SUM, x->space->info.comm));
   if (type == NORM_2) *norm = PetscSqrtReal(*norm);
   PetscFunctionReturn(0);
 }

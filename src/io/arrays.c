@@ -171,7 +171,9 @@ PetscErrorCode WeftArraysWrite(WeftArrays arrays, const char *path)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   if (rank == 0) WeftArraysStore(arrays, path, fault, sizeof(fault));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   return WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
 }
 
@@ -227,7 +229,9 @@ PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(WeftArraysCreate(arrays));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   if (rank == 0) WeftArraysLoad(*arrays, path, fault, sizeof(fault));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   ierr = WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
   if (ierr) {
     PetscCall(WeftArraysDestroy(arrays));

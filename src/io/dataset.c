@@ -141,6 +141,7 @@ PetscErrorCode WeftDataWrite(WeftDataFile d, PetscInt simulation, PetscInt frame
 
   PetscFunctionBegin;
   PetscCheck(d->writing && (idle || (simulation < d->info.simulations && frame >= 0 && frame < d->info.frames)), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "frame %" PetscInt_FMT " of simulation %" PetscInt_FMT " does not belong to %s", frame, simulation, d->file.path);
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   PetscCall(CheckFinite(d, simulation, frame, state, sample));
   if (!idle) PetscCall(WeftStateHalo(state, 1, WEFT_GHOST_VALUE));
   for (PetscInt i = 0; i < d->items; i++) {
@@ -154,6 +155,7 @@ PetscErrorCode WeftDataWrite(WeftDataFile d, PetscInt simulation, PetscInt frame
     PetscCall(WeftFileAgree(&d->file));
   }
   if (!idle) d->written[simulation * d->info.frames + frame] = 1;
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   PetscFunctionReturn(0);
 }
 

@@ -137,6 +137,7 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
 
   PetscFunctionBegin;
   PetscCheck(!d->writing && simulation >= 0 && simulation < d->info.simulations && frame >= 0 && frame < d->info.frames, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "there is no frame %" PetscInt_FMT " of simulation %" PetscInt_FMT " in %s", frame, simulation, d->file.path);
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   for (PetscInt f = 0; f < info->fields; f++) { /* independent reads: no rank waits for another before the agreement */
     WeftDataItem *item  = &d->item[f];
     item->slab.start[0] = (hsize_t)simulation;
@@ -145,6 +146,7 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
     WeftFileFault(&d->file, WeftFindNotFinite(l, info->location[f], d->values, at), "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
     WeftPlaneUnpack(l, info->location[f], d->values, WeftStatePlaneWrite(state, f, sample));
   }
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   return WeftFileAgree(&d->file);
 }
 

@@ -268,6 +268,7 @@ PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, co
   PetscFunctionBegin;
   if (!s->item) PetscCall(SetUp(s, states, state));
   PetscCheck(states == s->states, s->file.comm, PETSC_ERR_ARG_INCOMP, "%" PetscInt_FMT " states in this frame, %" PetscInt_FMT " in the first", states, s->states);
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   WeftFileReserve(&s->file, s->frame_bytes);
   PetscCall(WeftFileAgree(&s->file));
   PetscCall(WeftStatesHalo(states, state, 1, WEFT_GHOST_VALUE)); /* for the means of faces */
@@ -284,6 +285,7 @@ PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, co
   s->frames++;
   /* rank 0 alone; a fault is agreed on in the next frame */
   if (s->frames == 1 || MPI_Wtime() - s->xdmf_at > XDMF_SECONDS) PetscCall(WriteXdmf(s, PETSC_FALSE));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   PetscFunctionReturn(0);
 }
 

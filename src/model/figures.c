@@ -164,8 +164,8 @@ PetscErrorCode WeftModelMeasure(WeftModel m, const WeftState outputs[], WeftMode
     maxima[b].divergence = LargestDivergence(l, m->divergence_value, m->open, b);
     PetscCall(MeasureForce(m, outputs, b, &sums[b]));
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(m->batch * 4), MPI_DOUBLE, MPI_SUM, comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, maxima, (PetscMPIInt)(m->batch * 3), MPI_DOUBLE, MPI_MAX, comm));
+  PetscCall(WeftReduce(sums, (PetscMPIInt)(m->batch * 4), MPI_DOUBLE, MPI_SUM, comm));
+  PetscCall(WeftReduce(maxima, (PetscMPIInt)(m->batch * 3), MPI_DOUBLE, MPI_MAX, comm));
   for (PetscInt b = 0; b < m->batch; b++) {
     figures[b] = (WeftModelFigures){sums[b].energy,
                                     maxima[b].velocity,

@@ -400,6 +400,7 @@ PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOpt
   PetscCall(AddInputs(&b, reads));
   PetscCall(AddSteps(&b));
   PetscCall(WeftProgramFinish(&b.program, "step", &b.model->step));
+  PetscCall(WeftOpSetPhase(b.model->step, WEFT_PHASE_SOLVER));
   *model = b.model;
   PetscFunctionReturn(0);
 }

@@ -17,6 +17,7 @@ static PetscErrorCode BuildProgram(WeftSpace velocity, WeftSpace numbers, WeftSp
   PetscCall(WeftProgramCall(program, add, (PetscInt[]){in[0], correction}, &corrected));
   PetscCall(WeftProgramOutput(program, corrected));
   PetscCall(WeftProgramFinish(&program, "correction", op));
+  PetscCall(WeftOpSetPhase(*op, WEFT_PHASE_NET));
   PetscFunctionReturn(0);
 }
 

@@ -175,6 +175,7 @@ static PetscErrorCode BuildProgram(WeftNet net, WeftSpace features, const WeftNe
   PetscCall(WeftSpaceDestroy(&x.space));
   PetscCall(WeftProgramOutput(b.program, x.slot));
   PetscCall(WeftProgramFinish(&b.program, "net", &net->op));
+  PetscCall(WeftOpSetPhase(net->op, WEFT_PHASE_NET));
   PetscFunctionReturn(0);
 }
 

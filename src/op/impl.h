@@ -7,6 +7,7 @@ struct _n_WeftOp {
   PetscInt      references;
   char         *name;
   PetscLogEvent event[3]; /* apply, tangent, adjoint */
+  WeftPhase     phase;    /* OTHER: that of the caller */
   WeftOpMaps    maps;
   void         *context;
   int           needs;

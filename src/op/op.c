@@ -70,6 +70,13 @@ PetscErrorCode WeftOpDestroy(WeftOp *op)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftOpSetPhase(WeftOp op, WeftPhase phase)
+{
+  PetscFunctionBegin;
+  op->phase = phase;
+  PetscFunctionReturn(0);
+}
+
 void       *WeftOpContext(WeftOp op) { return op->context; }
 const char *WeftOpName(WeftOp op) { return op->name; }
 int         WeftOpNeeds(WeftOp op) { return op->needs; }
@@ -90,14 +97,30 @@ static PetscErrorCode CheckStates(WeftOp op, const char *what, PetscInt n, const
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode Begin(WeftOp op, PetscInt map)
+{
+  PetscFunctionBegin;
+  if (op->phase != WEFT_PHASE_OTHER) PetscCall(WeftPhaseBegin(op->phase));
+  PetscCall(PetscLogEventBegin(op->event[map], 0, 0, 0, 0));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode End(WeftOp op, PetscInt map)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscLogEventEnd(op->event[map], 0, 0, 0, 0));
+  if (op->phase != WEFT_PHASE_OTHER) PetscCall(WeftPhaseEnd(op->phase));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftOpApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
 {
   PetscFunctionBegin;
   PetscCall(CheckStates(op, "input", op->inputs, op->in, x, PETSC_FALSE));
   PetscCall(CheckStates(op, "output", op->outputs, op->out, y, PETSC_FALSE));
-  PetscCall(PetscLogEventBegin(op->event[0], 0, 0, 0, 0));
+  PetscCall(Begin(op, 0));
   PetscCall((*op->maps.apply)(op, x, y, record));
-  PetscCall(PetscLogEventEnd(op->event[0], 0, 0, 0, 0));
+  PetscCall(End(op, 0));
   PetscFunctionReturn(0);
 }
 
@@ -106,9 +129,9 @@ PetscErrorCode WeftOpTangent(WeftOp op, const WeftState x[], const WeftState y[]
   PetscFunctionBegin;
   PetscCall(CheckStates(op, "input tangent", op->inputs, op->in, dx, PETSC_TRUE));
   PetscCall(CheckStates(op, "output tangent", op->outputs, op->out, dy, PETSC_FALSE));
-  PetscCall(PetscLogEventBegin(op->event[1], 0, 0, 0, 0));
+  PetscCall(Begin(op, 1));
   PetscCall((*op->maps.tangent)(op, x, y, record, dx, dy));
-  PetscCall(PetscLogEventEnd(op->event[1], 0, 0, 0, 0));
+  PetscCall(End(op, 1));
   PetscFunctionReturn(0);
 }
 
@@ -117,9 +140,9 @@ PetscErrorCode WeftOpAdjoint(WeftOp op, const WeftState x[], const WeftState y[]
   PetscFunctionBegin;
   PetscCall(CheckStates(op, "output adjoint", op->outputs, op->out, y_bar, PETSC_FALSE));
   PetscCall(CheckStates(op, "input adjoint", op->inputs, op->in, x_bar, PETSC_TRUE));
-  PetscCall(PetscLogEventBegin(op->event[2], 0, 0, 0, 0));
+  PetscCall(Begin(op, 2));
   PetscCall((*op->maps.adjoint)(op, x, y, record, y_bar, x_bar));
-  PetscCall(PetscLogEventEnd(op->event[2], 0, 0, 0, 0));
+  PetscCall(End(op, 2));
   PetscFunctionReturn(0);
 }
 

@@ -126,7 +126,7 @@ static PetscErrorCode Jumps(WeftCapacitance c, PetscInt count, const double *val
   PetscFunctionBegin;
   for (PetscInt s = 0; s < count; s++, values += stride)
     for (PetscInt f = 0; f < c->faces; f++) jump[s * c->faces + f] = (c->upper[f] >= 0 ? values[c->upper[f]] : 0.0) - (c->lower[f] >= 0 ? values[c->lower[f]] : 0.0);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, jump, (PetscMPIInt)(count * c->faces), MPI_DOUBLE, MPI_SUM, c->comm));
+  PetscCall(WeftReduce(jump, (PetscMPIInt)(count * c->faces), MPI_DOUBLE, MPI_SUM, c->comm));
   PetscFunctionReturn(0);
 }
 

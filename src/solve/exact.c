@@ -7,7 +7,8 @@ PetscErrorCode WeftExactScaleSet(MPI_Comm comm, PetscReal largest, PetscInt tota
   int       exponent, count_bits, bits, up;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(&local, &scale->largest, 1, MPIU_REAL, MPI_MAX, comm));
+  PetscCall(WeftReduce(&local, 1, MPIU_REAL, MPI_MAX, comm));
+  scale->largest = local;
   frexp(scale->largest <= PETSC_MAX_REAL ? scale->largest : 1.0, &exponent);
   frexp((double)total, &count_bits);
   bits              = PetscMin(50, 62 - count_bits); /* the sum of `total` integers below 2^bits stays below 2^62 */
@@ -22,7 +23,7 @@ PetscErrorCode WeftExactScaleSet(MPI_Comm comm, PetscReal largest, PetscInt tota
 PetscErrorCode WeftExactReduce(MPI_Comm comm, const WeftExactScale *scale, PetscInt count, PetscInt64 sums[], PetscReal values[])
 {
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(2 * count), MPIU_INT64, MPI_SUM, comm));
+  PetscCall(WeftReduce(sums, (PetscMPIInt)(2 * count), MPIU_INT64, MPI_SUM, comm));
   for (PetscInt i = 0; i < count; i++) {
     values[i] = ((PetscReal)sums[2 * i] + scale->unscale[1] * (PetscReal)sums[2 * i + 1]) * scale->unscale[0];
     if (!(scale->largest <= PETSC_MAX_REAL)) values[i] = NAN;

@@ -118,6 +118,7 @@ static PetscErrorCode Move(WeftTranspose t, const End *from, const double *x, co
   PetscInt    batch   = t->batch;
 
   PetscFunctionBegin;
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_TRANSPOSE));
   for (PetscInt p = 0; p < to->parcels; p++) {
     const Parcel *parcel = &to->parcel[p];
     PetscCallMPI(MPI_Irecv(parcel->buffer, (PetscMPIInt)(batch * WeftBoxCells(&parcel->box)), MPI_DOUBLE, parcel->rank, 23, t->comm, &t->requests[pending++]));
@@ -126,6 +127,7 @@ static PetscErrorCode Move(WeftTranspose t, const End *from, const double *x, co
     const Parcel *parcel = &from->parcel[p];
     CopyBox(batch, &parcel->box, &from->local, x, &parcel->box, parcel->buffer);
     PetscCallMPI(MPI_Isend(parcel->buffer, (PetscMPIInt)(batch * WeftBoxCells(&parcel->box)), MPI_DOUBLE, parcel->rank, 23, t->comm, &t->requests[pending++]));
+    WeftCostCount(WEFT_PHASE_TRANSPOSE, 1, (PetscInt64)sizeof(double) * batch * WeftBoxCells(&parcel->box));
   }
   CopyBox(batch, &t->stay, &from->local, x, &to->local, y);
   PetscCallMPI(MPI_Waitall(pending, t->requests, MPI_STATUSES_IGNORE));
@@ -133,6 +135,7 @@ static PetscErrorCode Move(WeftTranspose t, const End *from, const double *x, co
     const Parcel *parcel = &to->parcel[p];
     CopyBox(batch, &parcel->box, &parcel->box, parcel->buffer, &to->local, y);
   }
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_TRANSPOSE));
   PetscFunctionReturn(0);
 }
 

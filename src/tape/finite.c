@@ -137,10 +137,10 @@ static PetscErrorCode Search(WeftRollout r, PetscInt n, Hunt *hunt)
 PetscErrorCode WeftRolloutAgree(WeftRollout r)
 {
   Hunt     hunt = {r->comm, r->options.step, PETSC_FALSE, ""};
-  PetscInt first;
+  PetscInt first = r->fault;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(&r->fault, &first, 1, MPIU_INT, MPI_MIN, r->comm));
+  PetscCall(WeftReduce(&first, 1, MPIU_INT, MPI_MIN, r->comm));
   if (first == PETSC_MAX_INT) PetscFunctionReturn(0);
   r->played = PETSC_FALSE;
   if (first % 2 == 0) { /* what an operator noted came before any value that is not finite */

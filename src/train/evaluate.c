@@ -268,7 +268,7 @@ static PetscErrorCode HoldBounds(WeftEvaluation *e, PetscInt r, PetscInt n)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(e->batch, &courant));
   for (PetscInt s = 0; s < e->batch; s++) courant[s] = Courant(e, u, s, WeftModelTimeStep(e->run[r].model));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, courant, (PetscMPIInt)e->batch, MPIU_REAL, MPIU_MAX, e->members.space));
+  PetscCall(WeftReduce(courant, (PetscMPIInt)e->batch, MPIU_REAL, MPIU_MAX, e->members.space));
   for (PetscInt s = 0; s < e->batch; s++) {
     PetscInt *unstable = &e->unstable[SimulationOf(e, s) * WEFT_RUNS + r];
     if (courant[s] >= e->courant_bound && !*unstable) *unstable = n;
@@ -335,6 +335,7 @@ static PetscErrorCode Play(WeftEvaluation *e)
 
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate("rollout", e->steps, &progress));
+  PetscCall(WeftCostBegin("step"));
   PetscCall(ReadFrame(e, 0, e->frame[0]));
   PetscCall(ReadFrame(e, 1, e->frame[1]));
   for (PetscInt r = 0; r < e->runs; r++) PetscCall(WeftStateCopy(e->frame[0], e->run[r].in[0]));
@@ -352,6 +353,7 @@ static PetscErrorCode Play(WeftEvaluation *e)
     PetscCall(Show(e, n));
     PetscCall(WeftProgressUpdate(progress, n, "%" PetscInt_FMT " simulations", e->info.simulations));
   }
+  PetscCall(WeftCostEnd(e->steps));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }

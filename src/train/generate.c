@@ -141,6 +141,7 @@ static PetscErrorCode Play(Generator *g)
 
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate("dataset", steps, &progress));
+  PetscCall(WeftCostBegin("step"));
   for (PetscInt n = 1; n <= steps; n++) {
     PetscCall(WeftOpApply(WeftModelStep(g->model), g->in, g->out, NULL));
     for (PetscInt i = 0; i < WeftModelStates(g->model); i++) { /* the new states become the old ones */
@@ -157,6 +158,7 @@ static PetscErrorCode Play(Generator *g)
     }
     PetscCall(WeftProgressUpdate(progress, n, "%" PetscInt_FMT " simulations", g->simulations));
   }
+  PetscCall(WeftCostEnd(steps));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }

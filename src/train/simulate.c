@@ -105,6 +105,7 @@ static PetscErrorCode Run(Simulation *s)
 
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate("simulate", s->steps, &progress));
+  PetscCall(WeftCostBegin("step"));
   PetscCall(WriteFrame(s, 0, s->in));
   for (PetscInt n = 1; n <= s->steps; n++) {
     const double begin = MPI_Wtime();
@@ -124,6 +125,7 @@ static PetscErrorCode Run(Simulation *s)
     PetscCall(WeftProgressUpdate(progress, n, "time %.4g  Courant %.2f  divergence %.1e",
                                  (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
   }
+  PetscCall(WeftCostEnd(s->steps));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }

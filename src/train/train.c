@@ -28,9 +28,9 @@ static PetscErrorCode InFolder(const Training *t, const char *name, char path[PE
 
 static PetscErrorCode Save(Training *t)
 {
-  WeftTrainer  r     = t->trainer;
-  const double begin = MPI_Wtime(), done = (double)t->done;
-  const PetscInt one = 1;
+  WeftTrainer    r    = t->trainer;
+  const double   done = (double)t->done;
+  const PetscInt one  = 1;
   char         path[PETSC_MAX_PATH_LEN];
   WeftArrays   arrays;
 
@@ -45,7 +45,6 @@ static PetscErrorCode Save(Training *t)
   PetscCall(WeftArraysWrite(arrays, path));
   PetscCall(WeftArraysDestroy(&arrays));
   if (t->table) fflush(t->table);
-  r->seconds[WEFT_TIME_FILES] += MPI_Wtime() - begin;
   PetscFunctionReturn(0);
 }
 
@@ -117,40 +116,6 @@ static PetscReal Median(PetscInt n, double values[])
   return n ? 0.5 * (values[(n - 1) / 2] + values[n / 2]) : 0.0;
 }
 
-static PetscErrorCode EventSeconds(const char *name, PetscReal *seconds)
-{
-  PetscLogEvent      event;
-  PetscEventPerfInfo info;
-
-  PetscFunctionBegin;
-  *seconds = 0.0;
-  PetscCall(PetscLogEventGetId(name, &event));
-  if (event < 0) PetscFunctionReturn(0);
-  PetscCall(PetscLogEventGetPerfInfo(0, event, &info));
-  *seconds = info.time;
-  PetscFunctionReturn(0);
-}
-
-/* Shares of the wall time: solver, net, halo (part of both), reduction, data, optimiser and files. Of rank 0. */
-static PetscErrorCode Shares(Training *t, double wall, WeftSummary summary)
-{
-  const double *s = t->trainer->seconds;
-  PetscReal     net, net_adjoint, halo;
-
-  PetscFunctionBegin;
-  PetscCall(EventSeconds("correction", &net));
-  PetscCall(EventSeconds("correction_adj", &net_adjoint));
-  net += net_adjoint;
-  PetscCall(EventSeconds("halo", &halo));
-  PetscCall(WeftLog("time: solver %.0f %%, net %.0f %% (halo %.0f %% in both), reduction %.0f %%, data %.0f %%, optimiser %.0f %%, files %.0f %%", 100.0 * (s[WEFT_TIME_PLAY] - net) / wall, 100.0 * (double)net / wall, 100.0 * (double)halo / wall, 100.0 * s[WEFT_TIME_REDUCE] / wall, 100.0 * s[WEFT_TIME_DATA] / wall, 100.0 * s[WEFT_TIME_OPTIMIZER] / wall, 100.0 * s[WEFT_TIME_FILES] / wall));
-  PetscCall(WeftSummaryReal(summary, "shares/solver", (s[WEFT_TIME_PLAY] - net) / wall));
-  PetscCall(WeftSummaryReal(summary, "shares/net", net / wall));
-  PetscCall(WeftSummaryReal(summary, "shares/halo", halo / wall));
-  PetscCall(WeftSummaryReal(summary, "shares/reduction", s[WEFT_TIME_REDUCE] / wall));
-  PetscCall(WeftSummaryReal(summary, "shares/files", (s[WEFT_TIME_DATA] + s[WEFT_TIME_FILES]) / wall));
-  PetscFunctionReturn(0);
-}
-
 /* ---- the loop ------------------------------------------------------------------------------------------------------ */
 
 /* A finite loss whose gradient is not: the norms of the adjoint say at which step it was lost. */
@@ -171,15 +136,12 @@ static PetscErrorCode FailGradient(const Training *t, PetscInt k)
 static PetscErrorCode Update(Training *t, PetscInt k)
 {
   const double begin = MPI_Wtime();
-  double       before;
 
   PetscFunctionBegin;
   PetscCall(WeftTrainerGradient(t->trainer, k, &t->loss, t->gradient, NULL));
   WeftCheck(PetscIsNormalReal(t->loss) || t->loss == 0.0, PETSC_COMM_WORLD, "update %" PetscInt_FMT ": the loss is %g; lower optimizer_rate or set optimizer_clip", k, (double)t->loss);
-  before = MPI_Wtime();
   PetscCall(WeftOptimizerStep(t->optimizer, k, t->gradient, WeftTrainerWeights(t->trainer), &t->norm));
   if (!PetscIsNormalReal(t->norm) && t->norm != 0.0) PetscCall(FailGradient(t, k));
-  t->trainer->seconds[WEFT_TIME_OPTIMIZER] += MPI_Wtime() - before;
   t->done                         = k + 1;
   t->update_seconds[k - t->first] = MPI_Wtime() - begin;
   t->recent[k % RECENT]           = t->loss;
@@ -194,6 +156,7 @@ static PetscErrorCode Loop(Training *t)
 
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate(t->trainer->supervised ? "train (pairs)" : "train", t->updates - t->first, &progress));
+  PetscCall(WeftCostBegin("update"));
   for (PetscInt k = t->first; k < t->updates; k++) {
     PetscInt n;
     PetscCall(Update(t, k));
@@ -207,6 +170,7 @@ static PetscErrorCode Loop(Training *t)
     }
     if ((k + 1) % every == 0 || k + 1 == t->updates) PetscCall(Save(t));
   }
+  PetscCall(WeftCostEnd(t->updates - t->first));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }
@@ -231,7 +195,6 @@ static PetscErrorCode Report(Training *t, double wall)
   PetscCall(WeftRolloutMemory(t->trainer->rollout, &predicted, &measured));
   PetscCall(WeftSummaryInt(summary, "tape_bytes_predicted", (PetscInt64)predicted));
   PetscCall(WeftSummaryInt(summary, "tape_bytes_measured", (PetscInt64)measured));
-  if (n) PetscCall(Shares(t, wall, summary));
   PetscCall(InFolder(t, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));
   PetscCall(WeftSummaryDestroy(&summary));
@@ -271,7 +234,6 @@ static PetscErrorCode Run(Training *t)
   WeftCheck(t->first <= t->updates, PETSC_COMM_WORLD, "the training to resume has done %" PetscInt_FMT " updates already, more than the %" PetscInt_FMT " asked for; raise train_epochs or train_updates", t->first, t->updates);
   PetscCall(OpenTable(t));
   PetscCall(PetscMalloc3(t->trainer->parameters, &t->gradient, PetscMax(t->updates - t->first, 1), &t->update_seconds, RECENT, &t->recent));
-  PetscCall(PetscLogDefaultBegin()); /* for the shares of time */
   PetscCall(Announce(t));
   begin = MPI_Wtime();
   PetscCall(Loop(t));

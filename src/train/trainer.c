@@ -150,12 +150,9 @@ PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer t, PetscReal *loss)
 
 PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
 {
-  const double begin = MPI_Wtime();
-
   PetscFunctionBegin;
   PetscCall(WeftBatchesDraw(t->batches, k, t->window));
   PetscCall(LoadWindows(t, t->window));
-  t->seconds[WEFT_TIME_DATA] += MPI_Wtime() - begin;
   PetscFunctionReturn(0);
 }
 
@@ -171,11 +168,9 @@ static PetscErrorCode KeepFault(PetscErrorCode ierr, PetscBool *failed)
 
 PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double gradient[], const WeftState initial_bar[])
 {
-  const double begin = MPI_Wtime();
-  WeftState    bar[WEFT_OP_MAX] = {NULL};
-  PetscReal    part;
-  PetscBool    failed = PETSC_FALSE;
-  double       played;
+  WeftState bar[WEFT_OP_MAX] = {NULL};
+  PetscReal part;
+  PetscBool failed = PETSC_FALSE;
 
   PetscFunctionBegin;
   PetscCall(WeftStateZero(t->gradient));
@@ -183,16 +178,13 @@ PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double g
   if (initial_bar) bar[0] = initial_bar[0];
   PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
   if (t->count && !failed) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
-  played = MPI_Wtime();
   PetscCall(PetscArraycpy(t->reduced, (const double *)WeftStateData(t->gradient), t->parameters));
   t->reduced[t->parameters]     = part;
   t->reduced[t->parameters + 1] = failed ? 1.0 : 0.0;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t->reduced, (PetscMPIInt)(t->parameters + 2), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  PetscCall(WeftReduce(t->reduced, (PetscMPIInt)(t->parameters + 2), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   if (t->reduced[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
   PetscCall(PetscArraycpy(gradient, t->reduced, t->parameters));
   *loss = t->reduced[t->parameters];
-  t->seconds[WEFT_TIME_PLAY] += played - begin;
-  t->seconds[WEFT_TIME_REDUCE] += MPI_Wtime() - played;
   PetscFunctionReturn(0);
 }
 

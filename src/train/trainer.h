@@ -3,8 +3,6 @@
 #define WEFT_TRAIN_TRAINER_H
 #include "train/batches.h"
 
-enum { WEFT_TIME_DATA, WEFT_TIME_PLAY, WEFT_TIME_REDUCE, WEFT_TIME_OPTIMIZER, WEFT_TIME_FILES, WEFT_TIMES };
-
 struct _n_WeftTrainer {
   WeftTeam     team;
   WeftTeamInfo info;
@@ -21,7 +19,6 @@ struct _n_WeftTrainer {
   WeftState    input[WEFT_OP_MAX], gradient, *target;
   WeftWindow  *window;           /* [batch] */
   PetscReal   *losses, *reduced; /* [count]; gradient, loss and failed ranks in the one reduction */
-  double       seconds[WEFT_TIMES];
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
 PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);

@@ -1,0 +1,310 @@
+/* Where the time goes, per rank, and what the ranks tell each other. A phase is a stage of PETSc, whose clocks already leave out what
+   runs inside another stage; PETSc counts neither the bytes of reductions nor nonblocking ones, so messages are counted here. */
+#include "base/impl.h"
+#include <petsctime.h>
+
+typedef struct {
+  double     seconds[WEFT_PHASES];
+  PetscInt64 messages[WEFT_PHASES], bytes[WEFT_PHASES];
+} Costs;
+
+#define ROWS_SHOWN 32 /* ranks with a line of their own in the table */
+
+static const char *const names[WEFT_PHASES] = {"other", "solver", "net", "halo", "halo wait", "transpose", "reduction", "files"};
+static const char *const keys[WEFT_PHASES]  = {"other", "solver", "net", "halo", "halo_wait", "transpose", "reduction", "files"};
+
+static const WeftPhase told[] = {WEFT_PHASE_HALO, WEFT_PHASE_TRANSPOSE, WEFT_PHASE_REDUCTION}; /* whose messages are counted */
+
+static PetscLogStage stages[WEFT_PHASES];
+static Costs         total, before, loop; /* since the start; when the loop began; of the loop */
+static char          unit[32] = "run";
+static PetscInt      units    = 1;
+static PetscBool     ended; /* the loop is over */
+
+PetscErrorCode WeftCostStart(void)
+{
+  PetscFunctionBegin;
+  for (PetscInt p = 1; p < WEFT_PHASES; p++) PetscCall(PetscLogStageRegister(names[p], &stages[p]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPhaseBegin(WeftPhase phase)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscLogStagePush(stages[phase]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftPhaseEnd(WeftPhase phase)
+{
+  PetscFunctionBegin;
+  (void)phase; /* who reads a pair of calls sees that they belong together */
+  PetscCall(PetscLogStagePop());
+  PetscFunctionReturn(0);
+}
+
+void WeftCostCount(WeftPhase phase, PetscInt64 messages, PetscInt64 bytes)
+{
+  total.messages[phase] += messages;
+  total.bytes[phase] += bytes;
+}
+
+void WeftCostMessages(WeftPhase phase, PetscInt64 *messages, PetscInt64 *bytes)
+{
+  *messages = total.messages[phase];
+  *bytes    = total.bytes[phase];
+}
+
+PetscErrorCode WeftReduce(void *values, PetscMPIInt count, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+  PetscMPIInt size, width;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  if (size == 1) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Type_size(type, &width));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_REDUCTION));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_REDUCTION));
+  WeftCostCount(WEFT_PHASE_REDUCTION, 1, (PetscInt64)count * width);
+  PetscFunctionReturn(0);
+}
+
+/* ---- the loop of a verb ---------------------------------------------------------------------------------------------- */
+
+/* Phases under way count up to now: the loop begins and ends outside of them. */
+static PetscErrorCode Now(Costs *now)
+{
+  PetscLogDouble time;
+  PetscStageLog  log;
+
+  PetscFunctionBegin;
+  *now = total;
+  PetscCall(PetscTime(&time));
+  PetscCall(PetscLogGetStageLog(&log));
+  now->seconds[WEFT_PHASE_OTHER] = time;
+  for (PetscInt p = 1; p < WEFT_PHASES; p++) {
+    now->seconds[p] = log->stageInfo[stages[p]].perfInfo.time;
+    now->seconds[WEFT_PHASE_OTHER] -= now->seconds[p];
+  }
+  PetscFunctionReturn(0);
+}
+
+static void Since(const Costs *from, const Costs *to, Costs *between)
+{
+  for (PetscInt p = 0; p < WEFT_PHASES; p++) {
+    between->seconds[p]  = to->seconds[p] - from->seconds[p];
+    between->messages[p] = to->messages[p] - from->messages[p];
+    between->bytes[p]    = to->bytes[p] - from->bytes[p];
+  }
+}
+
+PetscErrorCode WeftCostBegin(const char *name)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscStrncpy(unit, name, sizeof(unit)));
+  PetscCall(Now(&before));
+  ended = PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCostEnd(PetscInt n)
+{
+  Costs now;
+
+  PetscFunctionBegin;
+  PetscCall(Now(&now));
+  Since(&before, &now, &loop);
+  units = PetscMax(n, 1);
+  ended = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+/* Without a loop: since the start. */
+static PetscErrorCode Measured(Costs *costs)
+{
+  PetscFunctionBegin;
+  if (ended) {
+    *costs = loop;
+    PetscFunctionReturn(0);
+  }
+  PetscCall(Now(costs));
+  costs->seconds[WEFT_PHASE_OTHER] -= WeftStartTime;
+  PetscFunctionReturn(0);
+}
+
+/* ---- report ----------------------------------------------------------------------------------------------------------- */
+
+static double Busy(const Costs *c) { return c->seconds[WEFT_PHASE_SOLVER] + c->seconds[WEFT_PHASE_NET] + c->seconds[WEFT_PHASE_HALO] + c->seconds[WEFT_PHASE_OTHER]; }
+
+/* How much longer than the mean the busiest rank computes. */
+static double Imbalance(PetscMPIInt size, const Costs costs[])
+{
+  double most = 0.0, sum = 0.0;
+  for (PetscMPIInt r = 0; r < size; r++) {
+    most = PetscMax(most, Busy(&costs[r]));
+    sum += Busy(&costs[r]);
+  }
+  return sum > 0.0 ? most * size / sum - 1.0 : 0.0;
+}
+
+/* Those of all ranks, on rank 0. */
+static PetscErrorCode Gather(PetscMPIInt *size, Costs **costs)
+{
+  Costs mine;
+
+  PetscFunctionBegin;
+  PetscCall(Measured(&mine));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, size));
+  PetscCall(PetscMalloc1(*size, costs));
+  PetscCallMPI(MPI_Gather(&mine, sizeof(mine), MPI_BYTE, *costs, sizeof(mine), MPI_BYTE, 0, PETSC_COMM_WORLD));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCostSummarise(WeftSummary summary)
+{
+  Costs      *costs;
+  PetscMPIInt size;
+  char        key[96];
+
+  PetscFunctionBegin;
+  PetscCall(Gather(&size, &costs));
+  PetscCall(WeftSummaryString(summary, "cost/unit", unit));
+  PetscCall(WeftSummaryInt(summary, "cost/units", units));
+  for (PetscInt p = 0; p < WEFT_PHASES && !PetscGlobalRank; p++) {
+    double     mean = 0.0, most = 0.0;
+    PetscInt64 messages = 0, bytes = 0;
+    for (PetscMPIInt r = 0; r < size; r++) {
+      mean += costs[r].seconds[p] / size / (double)units;
+      most     = PetscMax(most, costs[r].seconds[p] / (double)units);
+      messages = PetscMax(messages, costs[r].messages[p]);
+      bytes    = PetscMax(bytes, costs[r].bytes[p]);
+    }
+    PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/seconds_mean", keys[p]));
+    PetscCall(WeftSummaryReal(summary, key, mean));
+    PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/seconds_most", keys[p]));
+    PetscCall(WeftSummaryReal(summary, key, most));
+    if (p != WEFT_PHASE_HALO && p != WEFT_PHASE_TRANSPOSE && p != WEFT_PHASE_REDUCTION) continue;
+    PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/messages", keys[p]));
+    PetscCall(WeftSummaryReal(summary, key, (double)messages / (double)units));
+    PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/bytes", keys[p]));
+    PetscCall(WeftSummaryReal(summary, key, (double)bytes / (double)units));
+  }
+  if (!PetscGlobalRank) PetscCall(WeftSummaryReal(summary, "cost/imbalance", Imbalance(size, costs)));
+  PetscCall(PetscFree(costs));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode PrintRow(const char *name, const Costs *c)
+{
+  double sum = 0.0;
+  char   line[256];
+  size_t used;
+
+  PetscFunctionBegin;
+  used = (size_t)snprintf(line, sizeof(line), "  %-6s", name);
+  for (PetscInt p = 0; p < WEFT_PHASES; p++) {
+    const PetscInt at = (p + 1) % WEFT_PHASES; /* "other" stands last */
+    used += (size_t)snprintf(line + used, sizeof(line) - used, " %9.3f", 1e3 * c->seconds[at] / (double)units);
+    sum += c->seconds[at];
+  }
+  PetscCall(WeftLog("%s %9.3f", line, 1e3 * sum / (double)units));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode PrintTraffic(const char *name, const Costs *c)
+{
+  char   line[256];
+  size_t used;
+
+  PetscFunctionBegin;
+  used = (size_t)snprintf(line, sizeof(line), "  %-6s", name);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++) used += (size_t)snprintf(line + used, sizeof(line) - used, "   %10.6g %12.8g", (double)c->messages[told[i]] / (double)units, (double)c->bytes[told[i]] / (double)units);
+  PetscCall(WeftLog("%s", line));
+  PetscFunctionReturn(0);
+}
+
+/* A line per rank, or with many ranks the first ones, and those of the least, the mean and the most of each column. */
+static PetscErrorCode PrintRows(PetscMPIInt size, const Costs costs[], PetscErrorCode (*print)(const char *name, const Costs *c))
+{
+  Costs least = costs[0], mean, most = costs[0];
+  char  name[16];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(&mean, sizeof(mean)));
+  for (PetscMPIInt r = 0; r < size; r++) {
+    snprintf(name, sizeof(name), "%d", r);
+    if (r < ROWS_SHOWN) PetscCall((*print)(name, &costs[r]));
+    for (PetscInt p = 0; p < WEFT_PHASES; p++) {
+      least.seconds[p]  = PetscMin(least.seconds[p], costs[r].seconds[p]);
+      most.seconds[p]   = PetscMax(most.seconds[p], costs[r].seconds[p]);
+      least.messages[p] = PetscMin(least.messages[p], costs[r].messages[p]);
+      most.messages[p]  = PetscMax(most.messages[p], costs[r].messages[p]);
+      least.bytes[p]    = PetscMin(least.bytes[p], costs[r].bytes[p]);
+      most.bytes[p]     = PetscMax(most.bytes[p], costs[r].bytes[p]);
+      mean.seconds[p] += costs[r].seconds[p] / size;
+      mean.messages[p] += costs[r].messages[p];
+      mean.bytes[p] += costs[r].bytes[p];
+    }
+  }
+  if (size == 1) PetscFunctionReturn(0);
+  for (PetscInt p = 0; p < WEFT_PHASES; p++) {
+    mean.messages[p] /= size;
+    mean.bytes[p] /= size;
+  }
+  PetscCall((*print)("least", &least));
+  PetscCall((*print)("mean", &mean));
+  PetscCall((*print)("most", &most));
+  PetscFunctionReturn(0);
+}
+
+/* One line of time and one of messages, the most of any rank. */
+static PetscErrorCode PrintShares(PetscMPIInt size, const Costs costs[])
+{
+  double     all = 0.0, seconds[WEFT_PHASES] = {0.0}, bytes[WEFT_PHASES] = {0.0};
+  PetscInt64 messages[WEFT_PHASES] = {0};
+  char       line[256] = "";
+  size_t     used      = 0;
+
+  PetscFunctionBegin;
+  for (PetscMPIInt r = 0; r < size; r++)
+    for (PetscInt p = 0; p < WEFT_PHASES; p++) {
+      all += costs[r].seconds[p];
+      seconds[p] += costs[r].seconds[p];
+      messages[p] = PetscMax(messages[p], costs[r].messages[p]);
+      bytes[p]    = PetscMax(bytes[p], (double)costs[r].bytes[p]);
+    }
+  for (PetscInt p = 1; p <= WEFT_PHASES; p++) used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.1f %%", p > 1 ? ", " : "", names[p % WEFT_PHASES], 100.0 * seconds[p % WEFT_PHASES] / all);
+  PetscCall(WeftLog("time: %s", line));
+  if (size == 1) PetscFunctionReturn(0);
+  used = 0;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++) used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.4g (%.4g kB)", i ? ", " : "", names[told[i]], (double)messages[told[i]] / (double)units, 1e-3 * bytes[told[i]] / (double)units);
+  PetscCall(WeftLog("messages of a rank per %s: %s", unit, line));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCostPrint(void)
+{
+  Costs      *costs;
+  PetscMPIInt size;
+  PetscBool   table;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetBool("cost", &table));
+  if (!ended && !table) PetscFunctionReturn(0);
+  PetscCall(Gather(&size, &costs));
+  if (!PetscGlobalRank && !table) PetscCall(PrintShares(size, costs));
+  if (!PetscGlobalRank && table) {
+    PetscCall(WeftLog("cost: milliseconds per %s (%" PetscInt_FMT " of them) on each rank", unit, units));
+    PetscCall(WeftLog("  %-6s %9s %9s %9s %9s %9s %9s %9s %9s %9s", "rank", names[1], names[2], names[3], names[4], names[5], names[6], names[7], names[0], "sum"));
+    PetscCall(PrintRows(size, costs, PrintRow));
+    PetscCall(WeftLog("  the busiest rank computes %.1f %% longer than the mean", 100.0 * Imbalance(size, costs)));
+    if (size > 1) {
+      PetscCall(WeftLog("messages and bytes per %s that each rank sends", unit));
+      PetscCall(WeftLog("  %-6s   %10s %12s   %10s %12s   %10s %12s", "rank", "halo", "bytes", "transpose", "bytes", "reduction", "bytes"));
+      PetscCall(PrintRows(size, costs, PrintTraffic));
+    }
+  }
+  PetscCall(PetscFree(costs));
+  PetscFunctionReturn(0);
+}
