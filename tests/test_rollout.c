@@ -7,7 +7,7 @@
 #include "support.h"
 #include "tape/impl.h"
 
-#define STEPS 4
+#define STEPS 8
 #define BATCH 2
 
 /* ---- the two operators ---------------------------------------------------------------------------------------------- */
@@ -382,69 +382,48 @@ static PetscErrorCode TestNorms(Problem *p, WeftRollout rollout)
   PetscFunctionReturn(0);
 }
 
-/* A schedule that keeps the initial state alone and plays everything else again: same gradient, same tangent, bit for bit. */
-static void ReplaySize(PetscInt length, size_t state_bytes, size_t record_bytes, size_t budget, PetscInt *states, PetscInt *records)
+/* Whatever is kept and whatever is played again: same loss, same gradient, same tangent, bit for bit, with the plays of the formula. */
+static PetscErrorCode TestPlan(Problem *p, WeftRollout rollout, WeftTapePlan plan)
 {
-  (void)length;
-  (void)state_bytes;
-  (void)record_bytes;
-  (void)budget;
-  *states  = 3;
-  *records = 1;
-}
-
-static PetscBool ReplayNext(PetscInt length, WeftSweep sweep, PetscInt k, WeftTapeAction *a)
-{
-  PetscInt n = length - 1;
-
-  *a = (WeftTapeAction){WEFT_TAPE_PLAY, k, 0, 0, -1};
-  if (sweep == WEFT_SWEEP_REVERSE) { /* play 0 .. n - 1, play n recording, reverse n; then n - 1 */
-    while (n >= 0 && k >= n + 2) k -= n-- + 2;
-    if (n < 0) return PETSC_FALSE;
-    a->step   = PetscMin(k, n);
-    a->record = k >= n ? 0 : -1;
-    if (k == n + 1) a->verb = WEFT_TAPE_REVERSE;
-  } else if (sweep == WEFT_SWEEP_TANGENT) {
-    a->step   = k / 2;
-    a->record = 0;
-    if (k % 2) a->verb = WEFT_TAPE_TANGENT;
-  }
-  a->from = a->step ? 1 + (a->step - 1) % 2 : 0;
-  a->to   = 1 + a->step % 2;
-  return a->step < length ? PETSC_TRUE : PETSC_FALSE;
-}
-
-static PetscErrorCode TestSchedule(Problem *p, WeftRollout rollout)
-{
-  static const WeftSchedule replay = {"replay", ReplaySize, ReplayNext};
-  WeftRollout               other;
-  WeftState                 bar[2], other_bar[2], dinput[2];
-  PetscReal                 loss, other_loss, dloss, other_dloss;
-  PetscBool                 same;
+  WeftRollout other;
+  WeftState   bar[2], other_bar[2], dinput[2], final, other_final;
+  PetscReal   loss, other_loss, dloss, other_dloss, predicted, measured;
+  PetscBool   same;
 
   PetscFunctionBegin;
-  PetscCall(WeftRolloutCreateScheduled(&p->options, &replay, &other));
+  PetscCall(WeftRolloutCreatePlanned(&p->options, &plan, &other));
   PetscCall(Pair(p, bar));
   PetscCall(Pair(p, other_bar));
   PetscCall(Pair(p, dinput));
+  PetscCall(WeftStateCreate(p->fields, &final));
+  PetscCall(WeftStateCreate(p->fields, &other_final));
   for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateSetRandom(dinput[i], 50 + i, 0, 0.0, 1.0));
-  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
-  PetscCall(Gradient(p, other, p->input, p->target, other_bar, &other_loss, NULL));
-  TestCheck(loss == other_loss, "loss %.17g, replayed %.17g", loss, other_loss);
-  PetscCall(SameField(bar[0], other_bar[0], "adjoint by replay"));
-  PetscCall(PetscMemcmp(WeftStateData(bar[1]), WeftStateData(other_bar[1]), 2 * sizeof(double), &same));
-  TestCheck(same, "the gradient by replay differs");
-  PetscCall(WeftRolloutTangent(rollout, dinput, &dloss, NULL));
-  PetscCall(WeftRolloutTangent(other, dinput, &other_dloss, NULL));
-  TestCheck(dloss == other_dloss, "tangent %.17g, replayed %.17g", dloss, other_dloss);
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, final));
+  PetscCall(Gradient(p, other, p->input, p->target, other_bar, &other_loss, other_final));
+  PetscCall(WeftRolloutPlays(other, &predicted, &measured));
+  TestCheck(predicted == measured, "%g plays per step, predicted %g", (double)measured, (double)predicted);
+  for (PetscInt again = 0; again < 2; again++) {
+    TestCheck(loss == other_loss, "loss %.17g, replayed %.17g", loss, other_loss);
+    PetscCall(SameField(final, other_final, "final state"));
+    PetscCall(SameField(bar[0], other_bar[0], "adjoint by replay"));
+    PetscCall(PetscMemcmp(WeftStateData(bar[1]), WeftStateData(other_bar[1]), 2 * sizeof(double), &same));
+    TestCheck(same, "the gradient by replay differs");
+    PetscCall(WeftRolloutTangent(rollout, dinput, &dloss, NULL));
+    PetscCall(WeftRolloutTangent(other, dinput, &other_dloss, NULL));
+    TestCheck(dloss == other_dloss, "tangent %.17g, replayed %.17g", dloss, other_dloss);
+    for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateZero(other_bar[i])); /* reversed once more, after a tangent */
+    PetscCall(WeftRolloutReverse(other, NULL, other_bar));
+  }
   PetscCall(PairDestroy(bar));
   PetscCall(PairDestroy(other_bar));
   PetscCall(PairDestroy(dinput));
+  PetscCall(WeftStateDestroy(&final));
+  PetscCall(WeftStateDestroy(&other_final));
   PetscCall(WeftRolloutDestroy(&other));
   PetscFunctionReturn(0);
 }
 
-/* Sweeps after the first allocate nothing; what the tape takes is what was predicted; a budget below is refused. */
+/* Sweeps after the first allocate nothing; what the tape takes is what was predicted; a smaller budget is kept, a tiny one refused. */
 static PetscErrorCode TestMemory(Problem *p)
 {
   WeftRolloutOptions options = p->options;
@@ -468,8 +447,18 @@ static PetscErrorCode TestMemory(Problem *p)
   TestCheck(before > 0, "the allocations are not counted");
   PetscCall(WeftRolloutDestroy(&rollout));
   PetscCall(PairDestroy(bar));
-  options.memory = predicted / 2;
-  TestFails(WeftRolloutCreate(&options, &rollout), "more than the");
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &predicted, 1, MPI_UINT64_T, MPI_MAX, PETSC_COMM_WORLD)); /* blocks differ in size */
+  for (options.memory = predicted; options.memory > predicted / 2; options.memory -= predicted / 16) { /* a smaller budget is kept by playing again */
+    PetscReal plays, unused;
+    size_t    bytes;
+    PetscCall(WeftRolloutCreate(&options, &rollout));
+    PetscCall(WeftRolloutMemory(rollout, &bytes, &measured));
+    PetscCall(WeftRolloutPlays(rollout, &plays, &unused));
+    TestCheck(bytes <= options.memory && (plays > 0.0) == (options.memory < predicted), "a tape of %zu bytes, %g plays again, within %zu", bytes, (double)plays, options.memory);
+    PetscCall(WeftRolloutDestroy(&rollout));
+  }
+  options.memory = predicted / 8;
+  TestFails(WeftRolloutCreate(&options, &rollout), "raise -tape_memory");
   PetscFunctionReturn(0);
 }
 
@@ -571,7 +560,8 @@ static PetscErrorCode Test(void)
   PetscCall(TestLayouts(&p, rollout));
   PetscCall(TestNorms(&p, rollout));
   PetscCall(TestSequence(&p, rollout));
-  PetscCall(TestSchedule(&p, rollout));
+  for (PetscInt records = 1; records <= 3; records++)
+    for (PetscInt slots = 1; slots <= 3; slots++) PetscCall(TestPlan(&p, rollout, (WeftTapePlan){slots, records}));
   PetscCall(TestMemory(&p));
   PetscCall(PetscSNPrintf(path, sizeof(path), "rollout_fault_%d_%d.txt", size, rank));
   PetscCall(TestFault(&p, rollout, path));

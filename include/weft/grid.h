@@ -146,6 +146,11 @@ PetscErrorCode WeftStateNorm(WeftState x, NormType type, PetscReal *norm);
    first_sample: global number of sample 0. */
 PetscErrorCode WeftStateSetRandom(WeftState state, PetscInt64 seed, PetscInt first_sample, PetscReal offset, PetscReal amplitude);
 
+/* The owned values one after another, without ghosts, for checkpoints. rounded: numbers in float64 are kept as float32. Local. */
+size_t         WeftSpacePackedBytes(WeftSpace space, PetscBool rounded);
+PetscErrorCode WeftStatePack(WeftState state, PetscBool rounded, void *packed);
+PetscErrorCode WeftStateUnpack(WeftState state, PetscBool rounded, const void *packed);
+
 /* ---- halo ---------------------------------------------------------------------------------------------------- */
 
 /* What ghosts outside the box become. VALUE: the side rule of the field (an affine map); LINEAR: its linear part (tangents);

@@ -23,13 +23,17 @@ typedef struct {
 } WeftRolloutOptions;
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options); /* -unroll_reach, -unroll_window, -tape_memory; the rest stays */
 
-/* A schedule (src/tape/impl.h) decides which states and records are kept: store-all. */
+/* All states and records are kept where the budget allows it; else checkpoints, from which steps are played again, in the binomial
+   order (src/tape/schedule.h) with the fewest plays for that budget. The gradient is the same bit for bit. */
 typedef struct _n_WeftRollout *WeftRollout;
-/* Collective on the space communicator. Fails with the figures when store-all exceeds the budget. */
+/* Collective on the space communicator. Fails with the figures when the budget does not hold one checkpoint and one record. */
 PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout *rollout);
 PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout);
 /* Predicted bytes of the tape on this rank, and what it took. */
 PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t *measured);
+/* Plays per step beyond the first: of a forward and a reverse sweep as the schedule has it, and of all sweeps so far (forward sweeps
+   that were not reversed count as played again). */
+PetscErrorCode WeftRolloutPlays(WeftRollout rollout, PetscReal *predicted, PetscReal *measured);
 
 /* Input `input` of the step, beyond the states, is a sequence (forcing, control): step n reads value[n], n = 0 .. N-1; Reverse adds its
    adjoint to bar[n] (bar NULL: not wanted), Tangent reads dvalue[n] (dvalue NULL: zero). The arrays are copied, their states stay the

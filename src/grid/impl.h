@@ -49,6 +49,9 @@ typedef struct {
 /* Arrays of a state: fields x samples, or samples. */
 PetscInt  WeftStateArrays(WeftState state);
 WeftArray WeftStateArray(WeftState state, PetscInt i);
+/* Goes through the owned values of two states of one space (y may be NULL), row by row (numbers: one row). */
+typedef void (*WeftRowKernel)(PetscInt n, PetscBool single, void *x, void *y, void *context);
+void WeftStateForRows(WeftState x, WeftState y, WeftRowKernel kernel, void *context);
 /* Fills the ghosts outside the box of one array (after the exchange); the transpose. */
 void WeftSideFill(const WeftLayout *layout, const WeftArray *array, PetscBool single, PetscInt width, WeftGhost ghost);
 void WeftSideFold(const WeftLayout *layout, const WeftArray *array, PetscBool single, PetscInt width, WeftGhost ghost);

@@ -101,9 +101,7 @@ WeftArray WeftStateArray(WeftState state, PetscInt i)
   return array;
 }
 
-/* Goes through the owned values of two states of one space, row by row (numbers: one row). */
-typedef void (*RowKernel)(PetscInt n, PetscBool single, void *x, void *y, void *context);
-static void ForRows(WeftState x, WeftState y, RowKernel kernel, void *context)
+void WeftStateForRows(WeftState x, WeftState y, WeftRowKernel kernel, void *context)
 {
   const WeftSpaceInfo *info = &x->space->info;
 
@@ -138,7 +136,7 @@ static void AXPYRow(PetscInt n, PetscBool single, void *x, void *y, void *contex
 PetscErrorCode WeftStateAXPY(WeftState y, PetscReal a, WeftState x)
 {
   PetscFunctionBegin;
-  ForRows(x, y, AXPYRow, &a);
+  WeftStateForRows(x, y, AXPYRow, &a);
   y->ghost_width = 0;
   PetscFunctionReturn(0);
 }
@@ -158,7 +156,7 @@ PetscErrorCode WeftStateDot(WeftState x, WeftState y, PetscReal *dot)
   PetscReal local = 0.0;
 
   PetscFunctionBegin;
-  ForRows(x, y, DotRow, &local);
+  WeftStateForRows(x, y, DotRow, &local);
   PetscCall(WeftReduce(&local, 1, MPIU_REAL, MPIU_SUM, x->space->info.comm));
   *dot = local;
   PetscFunctionReturn(0);
@@ -190,7 +188,7 @@ PetscErrorCode WeftStateNorm(WeftState x, NormType type, PetscReal *norm)
 
   PetscFunctionBegin;
   PetscCheck(type == NORM_1 || type == NORM_2 || type == NORM_INFINITY, PETSC_COMM_SELF, PETSC_ERR_SUP, "norms are 1, 2 and infinity");
-  ForRows(x, x, type == NORM_1 ? NormOneRow : type == NORM_2 ? DotRow : NormMaxRow, &local);
+  WeftStateForRows(x, x, type == NORM_1 ? NormOneRow : type == NORM_2 ? DotRow : NormMaxRow, &local);
   if (!shared) PetscCall(WeftReduce(&local, 1, MPIU_REAL, type == NORM_INFINITY ? MPIU_MAX : MPIU_SUM, x->space->info.comm));
   *norm = local;
   if (type == NORM_2) *norm = PetscSqrtReal(*norm);

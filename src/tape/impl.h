@@ -1,49 +1,51 @@
-/* Inside src/tape: a rollout, and the interface of a schedule. */
+/* Inside src/tape: a rollout, the plan of its tape, the store of its checkpoints. */
 #ifndef WEFT_TAPE_IMPL_H
 #define WEFT_TAPE_IMPL_H
 #include <weft/tape.h>
+#include "tape/schedule.h"
 
 /* The tape knows two things: it plays a step from a state, with or without a record, and it reverses (or follows the tangent
-   of) a step from its record. A schedule says how many states and records there is room for ("places"), and gives each sweep
-   as a list of such actions. It sees step numbers and places, never values. State 0 stands in place 0 when a sweep begins.
-   A schedule with fewer places than steps plays steps again inside its REVERSE and TANGENT sweeps. */
-typedef enum { WEFT_SWEEP_FORWARD, WEFT_SWEEP_REVERSE, WEFT_SWEEP_TANGENT } WeftSweep;
-typedef enum { WEFT_TAPE_PLAY, WEFT_TAPE_REVERSE, WEFT_TAPE_TANGENT } WeftTapeVerb;
+   of) a step from its record. The schedule (schedule.h) gives each sweep as a list of such actions on places, records and the
+   slots of the store. */
 typedef struct {
-  WeftTapeVerb verb;
-  PetscInt     step;     /* from state `step` to state `step + 1` */
-  PetscInt     from, to; /* places of the two states */
-  PetscInt     record;   /* place of the record; -1: played without one */
-} WeftTapeAction;
+  size_t slot, place, record, shared; /* bytes of a checkpoint, of a state with what adjoints read beside it, of the records of step
+                                         and loss, of all the rest */
+} WeftTapeSizes;
+typedef struct {
+  PetscInt slots, records; /* as WeftScheduleCreate takes them */
+} WeftTapePlan;
+/* The plan with the fewest plays within `budget` bytes (0: no bound). FALSE: not even one checkpoint and one record fit. */
+PetscBool WeftTapePlanWithin(const WeftTapeSizes *sizes, PetscInt length, size_t budget, WeftTapePlan *plan);
+size_t    WeftTapeBytes(const WeftTapeSizes *sizes, const WeftTapePlan *plan);
+size_t    WeftTapeLeast(const WeftTapeSizes *sizes); /* the smallest budget that suffices */
+/* WeftRolloutCreate with a plan of one's own; NULL: the one within the budget. */
+PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const WeftTapePlan *plan, WeftRollout *rollout);
 
-typedef struct {
-  const char *name;
-  /* Places for `length` steps within `budget` bytes (0: no bound). */
-  void (*size)(PetscInt length, size_t state_bytes, size_t record_bytes, size_t budget, PetscInt *states, PetscInt *records);
-  /* Action `k` of a sweep; FALSE: the sweep is over. */
-  PetscBool (*next)(PetscInt length, WeftSweep sweep, PetscInt k, WeftTapeAction *action);
-} WeftSchedule;
-extern const WeftSchedule WeftScheduleStoreAll;
-/* WeftRolloutCreate with a schedule of one's own; its rows stay with the caller. */
-PetscErrorCode WeftRolloutCreateScheduled(const WeftRolloutOptions *options, const WeftSchedule *schedule, WeftRollout *rollout);
+typedef struct _n_WeftStore *WeftStore;
+PetscErrorCode WeftStoreCreate(PetscInt slots, size_t bytes, WeftStore *store);
+PetscErrorCode WeftStoreDestroy(WeftStore *store);
+PetscErrorCode WeftStoreSave(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[]);
+PetscErrorCode WeftStoreLoad(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[]);
 
 /* What an input that is a sequence has per step. */
 enum { WEFT_SEQUENCE_VALUE, WEFT_SEQUENCE_BAR, WEFT_SEQUENCE_TANGENT, WEFT_SEQUENCES };
 
 struct _n_WeftRollout {
   WeftRolloutOptions  options;
-  const WeftSchedule *schedule;
+  WeftTapePlan        plan;
+  WeftSchedule        schedule;
+  WeftStore           store; /* NULL: the plan has no slots */
   MPI_Comm            comm;
   WeftGrid            grid; /* of the first state; NULL: states without a grid */
   PetscInt            inputs, outputs, states, loss_inputs, batch;
   PetscInt            window;           /* adjoints stop at states whose number is a multiple of it; 0: nowhere */
-  PetscInt            places, records;
-  WeftState         **place;            /* [places][outputs]; outputs beyond the states are shared unless an adjoint reads them */
+  WeftState         **place;            /* [records + 1][outputs]; outputs beyond the states are shared unless an adjoint reads them */
   WeftRecord         *record, *loss_record; /* [records] */
   WeftState           spare[WEFT_OP_MAX];   /* outputs beyond the states */
   WeftState           loss_value;
   WeftState           bar[2][WEFT_OP_MAX], loss_seed; /* adjoints (or tangents) of two neighbouring states; 1 per sample */
   size_t              predicted, measured;
+  PetscInt64          plays, adjoints; /* steps played in forward and reverse sweeps; steps reversed */
   /* of the last Forward; the caller keeps them until its Reverse and Tangent are done */
   WeftState           input[WEFT_OP_MAX];
   WeftState          *target; /* [length] */

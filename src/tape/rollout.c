@@ -65,20 +65,23 @@ static PetscErrorCode BytesInUse(size_t *bytes)
 
 static size_t SpaceBytes(WeftSpace space) { return WeftSpaceGetInfo(space)->bytes; }
 
-/* Bytes of a place of a state; *shared: of what stands beside the places. */
-static size_t StateBytes(WeftRollout r, PetscBool keep_spare, size_t *shared)
+/* Bytes of the parts of a tape on this rank. */
+static void Sizes(WeftRollout r, PetscBool keep_spare, WeftTapeSizes *sizes)
 {
-  size_t bytes = 0;
+  const WeftRolloutOptions *o = &r->options;
 
-  *shared = 0;
+  *sizes = (WeftTapeSizes){0, 0, WeftOpRecordBytes(o->step), 0};
   for (PetscInt i = 0; i < r->outputs; i++) {
-    const size_t one = SpaceBytes(WeftOpOutSpace(r->options.step, i));
-    if (i < r->states || keep_spare) bytes += one;
-    else *shared += one;
-    *shared += i < r->states ? 2 * one : one; /* adjoints */
+    const WeftSpace space = WeftOpOutSpace(o->step, i);
+    const size_t    one   = SpaceBytes(space);
+    if (i < r->states) sizes->slot += WeftSpacePackedBytes(space, PETSC_FALSE);
+    if (i < r->states || keep_spare) sizes->place += one;
+    else sizes->shared += one;
+    sizes->shared += i < r->states ? 2 * one : one; /* adjoints */
   }
-  if (r->options.loss) *shared += 2 * SpaceBytes(WeftOpOutSpace(r->options.loss, 0));
-  return bytes;
+  if (!o->loss) return;
+  sizes->record += WeftOpRecordBytes(o->loss);
+  sizes->shared += 2 * SpaceBytes(WeftOpOutSpace(o->loss, 0));
 }
 
 static PetscErrorCode CheckOptions(WeftRollout r)
@@ -102,8 +105,8 @@ static PetscErrorCode CreatePlaces(WeftRollout r, PetscBool keep_spare)
   const WeftRolloutOptions *o = &r->options;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(r->places, &r->place));
-  for (PetscInt p = 0; p < r->places; p++) {
+  PetscCall(PetscCalloc1(r->plan.records + 1, &r->place));
+  for (PetscInt p = 0; p <= r->plan.records; p++) {
     PetscCall(PetscCalloc1(r->outputs, &r->place[p]));
     for (PetscInt i = 0; i < r->outputs; i++) {
       if (i < r->states || keep_spare) PetscCall(WeftStateCreate(WeftOpOutSpace(o->step, i), &r->place[p][i]));
@@ -111,8 +114,8 @@ static PetscErrorCode CreatePlaces(WeftRollout r, PetscBool keep_spare)
       if (!r->place[p][i]) r->place[p][i] = r->spare[i];
     }
   }
-  PetscCall(PetscCalloc2(r->records, &r->record, r->records, &r->loss_record));
-  for (PetscInt n = 0; n < r->records; n++) {
+  PetscCall(PetscCalloc2(r->plan.records, &r->record, r->plan.records, &r->loss_record));
+  for (PetscInt n = 0; n < r->plan.records; n++) {
     PetscCall(WeftRecordCreate(o->step, &r->record[n]));
     if (o->loss) PetscCall(WeftRecordCreate(o->loss, &r->loss_record[n]));
   }
@@ -141,17 +144,51 @@ static PetscErrorCode CreateAdjoints(WeftRollout r)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftRolloutCreateScheduled(const WeftRolloutOptions *options, const WeftSchedule *schedule, WeftRollout *rollout)
+/* The same plan on every rank: that of the largest block. */
+static PetscErrorCode Plan(WeftRollout r, PetscBool keep_spare, WeftTapeSizes *sizes)
+{
+  const size_t  budget     = r->options.memory;
+  uint64_t      largest[4];
+  WeftTapeSizes all;
+
+  PetscFunctionBegin;
+  Sizes(r, keep_spare, sizes);
+  largest[0] = sizes->slot;
+  largest[1] = sizes->place;
+  largest[2] = sizes->record;
+  largest[3] = sizes->shared;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, largest, 4, MPI_UINT64_T, MPI_MAX, r->comm));
+  all = (WeftTapeSizes){largest[0], largest[1], largest[2], largest[3]};
+  if (!WeftTapePlanWithin(&all, r->options.length, budget, &r->plan)) return WeftFail(r->comm, "tape_memory: a rank needs at least %.4g MB for the tape of a rollout (two states of %.4g MB, a checkpoint, a record of %.4g MB, adjoints), more than the %.4g MB allowed; raise -tape_memory, lower the batch or use more ranks", 1e-6 * (double)WeftTapeLeast(&all), 1e-6 * (double)all.place, 1e-6 * (double)all.record, 1e-6 * (double)budget);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateTape(WeftRollout r, const WeftTapeSizes *sizes, PetscBool keep_spare)
+{
+  size_t before, after;
+
+  PetscFunctionBegin;
+  r->predicted = WeftTapeBytes(sizes, &r->plan);
+  PetscCall(WeftScheduleCreate(r->options.length, r->plan.slots, r->plan.records, PETSC_FALSE, &r->schedule));
+  PetscCall(BytesInUse(&before));
+  if (r->plan.slots) PetscCall(WeftStoreCreate(r->plan.slots, sizes->slot, &r->store));
+  PetscCall(CreatePlaces(r, keep_spare));
+  PetscCall(CreateAdjoints(r));
+  PetscCall(BytesInUse(&after));
+  r->measured = after - before;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const WeftTapePlan *plan, WeftRollout *rollout)
 {
   WeftRollout          r;
   const WeftSpaceInfo *info;
-  size_t               state_bytes, record_bytes, shared, before, after;
+  WeftTapeSizes        sizes;
   PetscBool            keep_spare;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   r->options     = *options;
-  r->schedule    = schedule;
   info           = WeftSpaceGetInfo(WeftOpInSpace(options->step, 0));
   r->comm        = info->comm;
   r->grid        = info->grid;
@@ -164,25 +201,18 @@ PetscErrorCode WeftRolloutCreateScheduled(const WeftRolloutOptions *options, con
   PetscCall(CheckOptions(r));
   PetscCall(WeftOpReference(options->step));
   if (options->loss) PetscCall(WeftOpReference(options->loss));
-  keep_spare   = WeftOpNeeds(options->step) & WEFT_NEEDS_OUTPUTS ? PETSC_TRUE : PETSC_FALSE;
-  state_bytes  = StateBytes(r, keep_spare, &shared);
-  record_bytes = WeftOpRecordBytes(options->step) + (options->loss ? WeftOpRecordBytes(options->loss) : 0);
-  r->schedule->size(options->length, state_bytes, record_bytes, options->memory, &r->places, &r->records);
-  r->predicted = (size_t)r->places * state_bytes + (size_t)r->records * record_bytes + shared;
-  PetscCall(WeftAgree(r->comm, options->memory && r->predicted > options->memory ? PETSC_TRUE : PETSC_FALSE, "tape_memory: the tape of %" PetscInt_FMT " steps (schedule %s: %" PetscInt_FMT " states of %.3g MB, %" PetscInt_FMT " records of %.3g MB) takes %.3g MB on a rank, more than the %.3g MB allowed; raise -tape_memory, unroll fewer steps, lower the batch or use more ranks", options->length, r->schedule->name, r->places, 1e-6 * (double)state_bytes, r->records, 1e-6 * (double)record_bytes, 1e-6 * (double)r->predicted, 1e-6 * (double)options->memory));
-  PetscCall(BytesInUse(&before));
-  PetscCall(CreatePlaces(r, keep_spare));
-  PetscCall(CreateAdjoints(r));
-  PetscCall(BytesInUse(&after));
-  r->measured = after - before;
-  *rollout    = r;
+  keep_spare = WeftOpNeeds(options->step) & WEFT_NEEDS_OUTPUTS ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(Plan(r, keep_spare, &sizes));
+  if (plan) r->plan = *plan;
+  PetscCall(CreateTape(r, &sizes, keep_spare));
+  *rollout = r;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout *rollout)
 {
   PetscFunctionBegin;
-  PetscCall(WeftRolloutCreateScheduled(options, &WeftScheduleStoreAll, rollout));
+  PetscCall(WeftRolloutCreatePlanned(options, NULL, rollout));
   PetscFunctionReturn(0);
 }
 
@@ -209,17 +239,19 @@ PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout)
   PetscFunctionBegin;
   *rollout = NULL;
   if (!r) PetscFunctionReturn(0);
-  for (PetscInt p = 0; p < r->places; p++) {
+  for (PetscInt p = 0; p <= r->plan.records; p++) {
     for (PetscInt i = 0; i < r->outputs; i++)
       if (!r->spare[i]) PetscCall(WeftStateDestroy(&r->place[p][i]));
     PetscCall(PetscFree(r->place[p]));
   }
   PetscCall(PetscFree(r->place));
-  for (PetscInt n = 0; n < r->records; n++) {
+  for (PetscInt n = 0; n < r->plan.records; n++) {
     PetscCall(WeftRecordDestroy(&r->record[n]));
     PetscCall(WeftRecordDestroy(&r->loss_record[n]));
   }
   PetscCall(PetscFree2(r->record, r->loss_record));
+  PetscCall(WeftStoreDestroy(&r->store));
+  PetscCall(WeftScheduleDestroy(&r->schedule));
   for (PetscInt i = 0; i < r->outputs; i++) {
     PetscCall(WeftStateDestroy(&r->spare[i]));
     PetscCall(WeftStateDestroy(&r->bar[0][i]));
@@ -241,5 +273,13 @@ PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t 
   PetscFunctionBegin;
   *predicted = rollout->predicted;
   *measured  = rollout->measured;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutPlays(WeftRollout rollout, PetscReal *predicted, PetscReal *measured)
+{
+  PetscFunctionBegin;
+  *predicted = rollout->plan.slots ? (PetscReal)WeftScheduleExtra(rollout->options.length, rollout->plan.slots, rollout->plan.records) / (PetscReal)rollout->options.length : 0.0;
+  *measured  = rollout->adjoints ? (PetscReal)rollout->plays / (PetscReal)rollout->adjoints - 1.0 : 0.0;
   PetscFunctionReturn(0);
 }

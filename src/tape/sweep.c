@@ -22,6 +22,15 @@ static void LossInputs(WeftRollout r, const WeftTapeAction *a, WeftState x[])
   x[r->loss_inputs - 1] = r->target[a->step];
 }
 
+/* SAVE, LOAD: between a place and the store. */
+static PetscErrorCode Move(WeftRollout r, const WeftTapeAction *a)
+{
+  PetscFunctionBegin;
+  if (a->verb == WEFT_TAPE_SAVE) PetscCall(WeftStoreSave(r->store, a->slot, r->states, r->place[a->from]));
+  else PetscCall(WeftStoreLoad(r->store, a->slot, r->states, r->place[a->to]));
+  PetscFunctionReturn(0);
+}
+
 /* Plays a step, and its loss if its value or its record is wanted. Recording and plain forward differ in the record alone. */
 static PetscErrorCode Play(WeftRollout r, const WeftTapeAction *a, PetscBool value)
 {
@@ -63,8 +72,14 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
   if (losses) PetscCall(PetscArrayzero(losses, r->batch));
   for (PetscInt i = 0; i < r->states; i++) PetscCall(WeftStateCopy(inputs[i], r->place[0][i]));
   PetscCall(LookForFaults(r, 0, 0));
-  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_FORWARD, k, &action); k++) {
+  WeftScheduleStart(r->schedule);
+  while (WeftScheduleForward(r->schedule, &action)) {
+    if (action.verb != WEFT_TAPE_PLAY) {
+      PetscCall(Move(r, &action));
+      continue;
+    }
     PetscCall(Play(r, &action, PETSC_TRUE));
+    r->plays++;
     for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += ((const double *)WeftStateData(r->loss_value))[b];
     PetscCall(LookForFaults(r, action.step + 1, action.to));
     for (PetscInt i = 0; i < r->states && final && action.step == r->options.length - 1; i++) PetscCall(WeftStateCopy(r->place[action.to][i], final[i]));
@@ -114,12 +129,15 @@ PetscErrorCode WeftRolloutReverse(WeftRollout r, const WeftState final_bar[], co
     else PetscCall(WeftStateZero(r->bar[now][i]));
   }
   for (PetscInt i = r->states; i < r->outputs; i++) PetscCall(WeftStateZero(r->bar[now][i]));
-  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_REVERSE, k, &action); k++) {
-    if (action.verb == WEFT_TAPE_PLAY) PetscCall(Play(r, &action, PETSC_FALSE));
-    else {
+  while (WeftScheduleReverse(r->schedule, &action)) {
+    if (action.verb == WEFT_TAPE_REVERSE) {
       PetscCall(ReverseStep(r, &action, now, inputs_bar));
       now = 1 - now;
-    }
+      r->adjoints++;
+    } else if (action.verb == WEFT_TAPE_PLAY) {
+      PetscCall(Play(r, &action, PETSC_FALSE));
+      r->plays++;
+    } else PetscCall(Move(r, &action));
   }
   r->square[0] = 0.0;
   for (PetscInt i = 0; i < r->states; i++) {
@@ -166,9 +184,10 @@ PetscErrorCode WeftRolloutTangent(WeftRollout r, const WeftState dinputs[], Pets
   PetscFunctionBegin;
   PetscCheck(r->played, r->comm, PETSC_ERR_ARG_WRONGSTATE, "the tangent of a rollout follows its forward sweep");
   if (dloss) *dloss = 0.0;
-  for (PetscInt k = 0; r->schedule->next(r->options.length, WEFT_SWEEP_TANGENT, k, &action); k++) {
-    if (action.verb == WEFT_TAPE_PLAY) {
-      PetscCall(Play(r, &action, PETSC_FALSE));
+  for (PetscInt k = 0; WeftScheduleTangent(r->schedule, k, &action); k++) {
+    if (action.verb != WEFT_TAPE_TANGENT) {
+      if (action.verb == WEFT_TAPE_PLAY) PetscCall(Play(r, &action, PETSC_FALSE));
+      else PetscCall(Move(r, &action));
       continue;
     }
     for (PetscInt i = 0; i < r->inputs; i++) {
