@@ -4,4 +4,5 @@ WEFT_VERB(dataset, WeftDatasetGenerate, "simulate on the reference grid and writ
 WEFT_VERB(train, WeftTrain, "train the network inside the time loop; writes its weights at every epoch")
 WEFT_VERB(check, WeftCheckCase, "check the gradients of a case on these ranks: each operator, the whole rollout; writes the gradient")
 WEFT_VERB(rollout, WeftEvaluate, "play test simulations with and without the trained network and compare with their frames")
+WEFT_VERB(invert, WeftInvert, "find inputs of a simulation (initial state, numbers, control) from observations")
 WEFT_VERB(info, WeftInfo, "print what a case is: grid, layout, fields, steps, net, memory, messages")

@@ -10,4 +10,5 @@
 #include <weft/tape.h>
 #include <weft/io.h>
 #include <weft/train.h>
+#include <weft/invert.h>
 #endif

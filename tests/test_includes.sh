@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ctest: unit; timeout 30
-# Who may include whom: base < grid < op < {solve, nn} < {model, tape, io} < train < apps. HDF5 in src/io alone, BLIS in src/nn and
+# Who may include whom: base < grid < op < {solve, nn} < {model, tape, io} < train < invert < apps. HDF5 in src/io alone, BLIS in src/nn and
 # src/base. The checker is first shown trees that break each rule.
 set -u
 here=${WEFT_SOURCE:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -14,12 +14,13 @@ may_include() {
   solve | nn) echo "base grid op" ;;
   tape | io) echo "base grid op" ;;
   model) echo "base grid op solve" ;;
-  train | apps) echo "base grid op solve nn model tape io train" ;;
+  train) echo "base grid op solve nn model tape io" ;;
+  invert | apps) echo "base grid op solve nn model tape io train invert" ;;
   *) echo "" ;;
   esac
 }
 
-folders="base grid op solve nn model tape io train"
+folders="base grid op solve nn model tape io train invert"
 
 # Prints every include of a tree that breaks a rule; fails when there is one.
 check() {
@@ -77,6 +78,7 @@ planted src/tape/x.c '<weft/model.h>'
 planted src/solve/x.c '<weft/tape.h>'
 planted include/weft/op.h '<weft/solve.h>'
 planted src/train/x.c '<hdf5.h>'
+planted src/train/x.c '<weft/invert.h>'
 planted src/op/x.c '<blis.h>'
 planted src/op/x.c '<weft.h>'
 

@@ -147,6 +147,9 @@ PetscErrorCode WeftCostEnd(PetscInt units);
    and bytes. Collective on the world. */
 PetscErrorCode WeftCostPrint(void);
 
+/* A file that a case names: as it stands, or, if there is none, beside the case file. Collective on the world. */
+PetscErrorCode WeftCasePath(const char *name, char path[], size_t room);
+
 /* ---- team: replicas x space ---------------------------------------------------------------------------------- */
 
 /* The world laid out as replicas x space: rank = replica * space_size + space_rank. Ranks of one replica share a domain;

@@ -24,6 +24,9 @@ typedef struct _n_WeftExpression *WeftExpression;
 PetscErrorCode WeftExpressionCreate(const char *key, const char *text, WeftExpression *expression);
 PetscErrorCode WeftExpressionDestroy(WeftExpression *expression);
 double         WeftExpressionEvaluate(WeftExpression expression, const double place[3]);
+/* Expressions of a key, as many as components; NULL where the key is not set. */
+PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, WeftExpression expression[3], PetscBool *set);
+PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3]);
 /* Fills one field of all samples at its places (faces at face centres). */
 PetscErrorCode WeftExpressionFill(WeftExpression expression, WeftState state, PetscInt field);
 
@@ -42,6 +45,7 @@ typedef struct {
   WeftAdvectScheme advect_velocity, advect_smoke;
   PetscReal        viscosity_ratio; /* viscosity of the reference over that of this grid: 1 (physical), or -dataset_refine squared
                                        (published: the same diffusion number in cells) */
+  PetscInt         first_sample;    /* number of this model's first sample among all replicas': what is drawn or given per sample */
   PetscBool        before_obstacle; /* one more output: the velocity that the obstacle step met (forces on obstacles) */
 } WeftModelOptions;
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options);
@@ -63,10 +67,12 @@ PetscInt       WeftModelInput(WeftModel model, const char *name);
 PetscReal      WeftModelTimeStep(WeftModel model);
 PetscBool      WeftModelProjects(WeftModel model); /* is there a pressure? */
 /* Choices of -initial_type. FILE: the states stay zero; WeftInitialStates (train.h) reads them. */
-typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRESSION, WEFT_INITIAL_FILE } WeftInitial;
+typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRESSION, WEFT_INITIAL_FILE, WEFT_INITIAL_RANDOM } WeftInitial;
 /* Initial states from -initial_type, and the numbers of smoke (diffusivity, buoyancy, inflow) from the keys. inputs: those of
    the step, the weights excepted. Fails when the step would be unstable. Collective on the grid. */
 PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
+/* The states alone, from the keys <prefix>_velocity, _smoke, _seed ("initial" or "truth"). */
+PetscErrorCode WeftModelInitialStates(WeftModel model, WeftInitial type, const char *prefix, const WeftState states[]);
 /* Viscosity and features of every sample from -model_viscosity or -model_reynolds. Fails like WeftModelSetNumbers. */
 PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel model, const WeftState inputs[]);
 /* Numbers of one sample from those of a simulation in a dataset: "reynolds" becomes the feature, "viscosity" (that of the

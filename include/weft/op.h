@@ -124,6 +124,30 @@ PetscErrorCode WeftOpCreateBuoyancy(WeftSpace velocity, WeftSpace scalar, PetscR
 PetscErrorCode WeftOpCreateRestrict(WeftSpace fine, WeftSpace coarse, WeftOp *op);
 /* (state, target) -> per sample 0.5 sum over unknowns of (state - target)^2, this rank's part (NUMBERS per sample, 1). */
 PetscErrorCode WeftOpCreateSquaredError(WeftSpace space, WeftOp *op);
+/* A point at which a field is observed: the lowest unknown around it and how far it lies towards the next one along each axis. */
+typedef struct {
+  PetscInt  state, field; /* which state, which field of it */
+  PetscInt  node[3];
+  PetscReal fraction[3], weight;
+} WeftPoint;
+/* The point at a place of the box (length). Between the last unknown and a side that is not periodic: on that unknown. inside: does
+   it lie in the box? state and weight stay. Not collective. */
+PetscErrorCode WeftPointSet(WeftSpace space, PetscInt field, const PetscReal place[3], WeftPoint *point, PetscBool *inside);
+/* (states..., number of the observation) -> per sample the sum over points of weight / 2 (value there - data)^2, this rank's part
+   (NUMBERS per sample, 1). Values by (multi)linear interpolation. Tangent: sum of weight (value - data) dvalue. point: at least those
+   that touch this rank's block, in one order on all ranks; the others are passed over. local[point] (may be NULL): place in the data
+   of this rank, -1: not there. The number of the observation, one of `times`, is NUMBERS (1) and chooses the data. */
+PetscErrorCode WeftOpCreateObserve(PetscInt states, const WeftSpace space[], PetscInt times, PetscInt points, const WeftPoint point[], PetscInt local[], WeftOp *op);
+/* This rank's data of an observation, to be filled: [*points]; NaN: there is none. Not collective. */
+PetscErrorCode WeftObserveData(WeftOp op, PetscInt time, PetscInt sample, PetscInt *points, double **data);
+/* Makes the values of the states at the points the data of an observation, for all samples. Collective on the space communicator. */
+PetscErrorCode WeftObserveTake(WeftOp op, PetscInt time, const WeftState states[]);
+/* Values at coarse knots -> fields by (multi)linear interpolation, `knots` of them along each axis: where the box is periodic they
+   divide it, elsewhere they reach from side to side. Input: NUMBERS per sample, [field][z][y][x] of the knots. Linear: the tangent is
+   the map, the adjoint its transpose. */
+PetscErrorCode WeftOpCreateInterpolate(WeftSpace fields, PetscInt knots, WeftOp *op);
+/* The knots' values nearest to fields: a first guess. Collective on the space communicator. */
+PetscErrorCode WeftInterpolateKnots(WeftOp op, WeftState fields, WeftState knots);
 
 /* ---- matrix -------------------------------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@ extern "C" {
 
 /* ---- optimisers ------------------------------------------------------------------------------------------------- */
 
-typedef struct _n_WeftOptimizer *WeftOptimizer; /* adam (Kingma, Ba 2015) or sgd; learning-rate schedule; clipping by norm */
+typedef struct _n_WeftOptimizer *WeftOptimizer; /* adam (Kingma, Ba 2015), sgd or descent; learning-rate schedule; clipping by norm */
 PetscErrorCode WeftOptimizerCreateFromKeys(PetscInt parameters, PetscInt updates, WeftOptimizer *optimizer);
 /* parameters -= step from the (reduced) gradient of update `k`. Not collective: every rank does the same. */
 PetscErrorCode WeftOptimizerStep(WeftOptimizer optimizer, PetscInt k, const double gradient[], double parameters[], PetscReal *gradient_norm);
@@ -43,6 +43,8 @@ PetscErrorCode WeftCheckCase(void);
 /* WeftModelInitial, and the fields of -initial_file where -initial_type says file. inputs: those of the step, the weights
    excepted. Collective on the grid. */
 PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[]);
+/* The true states of an inversion from -truth_type; inputs as above, whose numbers stay or become those of the case. */
+PetscErrorCode WeftTrueStates(WeftModel model, const WeftState inputs[]);
 /* The verb simulate: -simulate_steps steps; fields.h5/.xmf, figures.csv, picture.png, summary.json. Collective on the world. */
 PetscErrorCode WeftSimulate(void);
 /* The verb dataset: one simulation per Reynolds number on the reference grid (grid_cells times -dataset_refine), restricted to

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #define NAME_ROOM   200
@@ -337,5 +338,18 @@ PetscErrorCode WeftCaseLoad(const char *path)
   PetscCall(WeftTableToPetsc());
   PetscCall(PetscFree(text.bytes));
   PetscCall(PetscStrncpy(WeftCaseFile, path, sizeof(WeftCaseFile)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCasePath(const char *name, char path[], size_t room)
+{
+  const char *slash = strrchr(WeftCaseFile, '/');
+  PetscBool   there = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (!PetscGlobalRank) there = access(name, F_OK) == 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscCallMPI(MPI_Bcast(&there, 1, MPIU_BOOL, 0, PETSC_COMM_WORLD));
+  if (there || !slash || name[0] == '/') PetscCall(PetscStrncpy(path, name, room));
+  else PetscCall(PetscSNPrintf(path, room, "%.*s/%s", (int)(slash - WeftCaseFile), WeftCaseFile, name));
   PetscFunctionReturn(0);
 }

@@ -12,10 +12,6 @@ static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscIn
     place[a] = a < l->dim ? l->lower[a] + ((double)at[a] + ((PetscInt)location == a ? 0.0 : 0.5)) * l->h[a] : 0.0;
 }
 
-/* Expressions of a key, one per component or one for all; NULL where the key is not set. */
-PetscErrorCode WeftExpressionsFromKey(const char *key, PetscInt components, WeftExpression expression[3], PetscBool *set);
-PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3]);
-
 /* Diffusivity, buoyancy, inflow of every sample. */
 PetscErrorCode WeftModelSmokeNumbers(WeftModel model, const WeftState inputs[]);
 /* One cell field. */

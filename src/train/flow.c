@@ -17,20 +17,43 @@ PetscErrorCode WeftStepStatesDestroy(WeftOp step, WeftState in[], WeftState out[
   PetscFunctionReturn(0);
 }
 
+/* The states of a file that <prefix>_file and <prefix>_frame name. */
+static PetscErrorCode ReadStates(WeftModel model, const char *prefix, const WeftState states[])
+{
+  char     path[PETSC_MAX_PATH_LEN], key[64];
+  PetscInt frame;
+
+  PetscFunctionBegin;
+  PetscCall(PetscSNPrintf(key, sizeof(key), "%s_frame", prefix));
+  PetscCall(WeftGetInt(key, &frame));
+  PetscCall(PetscSNPrintf(key, sizeof(key), "%s_file", prefix));
+  PetscCall(WeftGetString(key, path, sizeof(path)));
+  PetscCall(PetscSNPrintf(key, sizeof(key), "%s_type", prefix));
+  if (!path[0]) return WeftFailKey(PETSC_COMM_WORLD, key, "%s_file is missing; name an HDF5 file with the fields", prefix);
+  for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, path, frame, states[s], -1));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftInitialStates(WeftModel model, const WeftState inputs[])
 {
-  char     path[PETSC_MAX_PATH_LEN];
-  PetscInt type, frame;
+  PetscInt type;
 
   PetscFunctionBegin;
   PetscCall(WeftModelInitial(model, inputs));
   PetscCall(WeftGetEnum("initial_type", &type));
-  if (type != WEFT_INITIAL_FILE) PetscFunctionReturn(0);
-  PetscCall(WeftGetString("initial_file", path, sizeof(path)));
-  PetscCall(WeftGetInt("initial_frame", &frame));
-  if (!path[0])
-    return WeftFailKey(PETSC_COMM_WORLD, "initial_type", "initial_file is missing; name an HDF5 file with the fields");
-  for (PetscInt s = 0; s < WeftModelStates(model); s++) PetscCall(WeftFieldsRead(PETSC_COMM_WORLD, path, frame, inputs[s], -1));
+  if (type == WEFT_INITIAL_FILE) PetscCall(ReadStates(model, "initial", inputs));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrueStates(WeftModel model, const WeftState states[])
+{
+  PetscInt type;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("truth_type", &type));
+  if (!type) PetscCall(WeftInitialStates(model, states)); /* "initial" comes first among the choices, then those of initial_type */
+  else PetscCall(WeftModelInitialStates(model, (WeftInitial)(type - 1), "truth", states));
+  if (type - 1 == WEFT_INITIAL_FILE) PetscCall(ReadStates(model, "truth", states));
   PetscFunctionReturn(0);
 }
 

@@ -3,7 +3,7 @@
 #include <weft/train.h>
 #include "base/kernel.h"
 
-typedef enum { ADAM, SGD } Kind;
+typedef enum { ADAM, SGD, DESCENT, TAO } Kind; /* DESCENT: SGD without momentum */
 typedef enum { CONSTANT, COSINE, STEP } Schedule;
 
 struct _n_WeftOptimizer {
@@ -30,6 +30,11 @@ PetscErrorCode WeftOptimizerCreateFromKeys(PetscInt parameters, PetscInt updates
   PetscCall(WeftGetReal("optimizer_beta1", &o->beta1));
   PetscCall(WeftGetReal("optimizer_beta2", &o->beta2));
   PetscCall(WeftGetReal("optimizer_epsilon", &o->epsilon));
+  if (o->kind == TAO) return WeftFailKey(PETSC_COMM_WORLD, "optimizer_type", "tao is for 'weft invert'; take adam, sgd or descent");
+  if (o->kind == DESCENT) {
+    o->kind  = SGD;
+    o->beta1 = 0.0;
+  }
   if (!(o->rate > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "optimizer_rate", "a learning rate must be positive");
   if (!(o->beta1 >= 0.0 && o->beta1 < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "optimizer_beta1", "must lie in [0, 1)");
   if (!(o->beta2 >= 0.0 && o->beta2 < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "optimizer_beta2", "must lie in [0, 1)");

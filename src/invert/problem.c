@@ -1,0 +1,179 @@
+/* The inverse problem: model, rollout, unknowns, observations; its loss and gradient. */
+#include "invert/impl.h"
+
+PetscErrorCode WeftInversionPath(const WeftInversion v, const char *name, char path[PETSC_MAX_PATH_LEN])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscSNPrintf(path, PETSC_MAX_PATH_LEN, "%s/%s", v->folder, name));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateModel(WeftInversion v)
+{
+  WeftModelOptions options;
+  WeftGridOptions  box;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetInt("invert_simulations", &v->simulations));
+  PetscCall(WeftGetInt("invert_steps", &v->steps));
+  PetscCall(WeftGetInt("invert_iterations", &v->iterations));
+  if (v->simulations < 1) return WeftFailKey(PETSC_COMM_WORLD, "invert_simulations", "at least 1 simulation");
+  if (v->iterations < 0) return WeftFailKey(PETSC_COMM_WORLD, "invert_iterations", "cannot be negative");
+  if (v->steps < 1) return WeftFailKey(PETSC_COMM_WORLD, "invert_steps", "the model must play at least 1 step");
+  PetscCall(WeftTeamCreate(v->simulations, 0, &v->team));
+  PetscCall(WeftTeamGetInfo(v->team, &v->info));
+  PetscCall(WeftTeamShare(v->team, v->simulations, &v->first, &v->count));
+  PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGridCreate(v->info.space, &box, &v->grid));
+  PetscCall(WeftModelOptionsFromKeys(&options));
+  options.first_sample = v->first;
+  PetscCall(WeftModelCreate(v->grid, PetscMax(v->count, 1), &options, NULL, PETSC_TRUE, &v->model));
+  PetscCall(WeftModelOptionsDestroy(&options));
+  v->states = WeftModelStates(v->model);
+  v->inputs = WeftOpInputs(WeftModelStep(v->model));
+  for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(WeftModelStep(v->model), i), &v->input[i]));
+  PetscCall(WeftInitialStates(v->model, v->input));
+  PetscCall(WeftModelSetNumbersFromKeys(v->model, v->input));
+  PetscFunctionReturn(0);
+}
+
+/* Inputs of the reference run: true states, and the numbers of the case where an unknown names no truth. */
+static PetscErrorCode CreateTruth(WeftInversion v)
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < v->inputs; i++) {
+    PetscCall(WeftStateCreate(WeftStateSpace(v->input[i]), &v->truth[i]));
+    PetscCall(WeftStateCopy(v->input[i], v->truth[i]));
+  }
+  PetscCall(WeftTrueStates(v->model, v->truth));
+  for (PetscInt k = 0; k < v->unknowns; k++) {
+    const WeftUnknown *u = &v->unknown[k];
+    for (PetscInt i = 0; i < PetscMax(v->count, 1) * u->width && u->truths; i++) ((double *)WeftStateDataWrite(v->truth[u->input]))[i] = u->truth[i % u->width];
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateRollout(WeftInversion v)
+{
+  WeftRolloutOptions options = {0};
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutOptionsFromKeys(&options));
+  options.step   = WeftModelStep(v->model);
+  options.states = v->states;
+  options.loss   = v->observe;
+  options.length = v->steps;
+  PetscCall(WeftRolloutCreate(&options, &v->rollout));
+  for (PetscInt u = 0; u < v->unknowns; u++) {
+    const WeftUnknown *unknown = &v->unknown[u];
+    if (unknown->in_time) PetscCall(WeftRolloutSetSequence(v->rollout, unknown->input, unknown->value, unknown->value_bar, NULL));
+    else v->bar[unknown->input] = unknown->value_bar[0];
+  }
+  PetscCall(PetscCalloc1(PetscMax(v->count, 1), &v->losses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftInversionCreate(WeftInversion *inversion)
+{
+  WeftInversion v;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&v));
+  v->begin = MPI_Wtime();
+  PetscCall(CreateModel(v));
+  PetscCall(WeftUnknownsCreate(v));
+  PetscCall(WeftTermsCreate(v));
+  PetscCall(CreateTruth(v));
+  PetscCall(WeftObservationsCreate(v));
+  PetscCall(CreateRollout(v));
+  PetscCall(WeftUnknownsCreateVectors(v));
+  *inversion = v;
+  PetscFunctionReturn(0);
+}
+
+/* Forward sweep of this replica's simulations; the misfit of this rank. A mistake that one replica meets stops all of them at the
+   reduction that follows. */
+static PetscErrorCode Play(WeftInversion v, PetscBool *failed)
+{
+  PetscErrorCode ierr = 0;
+
+  PetscFunctionBegin;
+  if (v->count) ierr = WeftRolloutForward(v->rollout, v->input, v->target, v->losses, NULL);
+  if (ierr != WEFT_ERR_USER) PetscCall(ierr);
+  *failed = ierr ? PETSC_TRUE : PETSC_FALSE;
+  for (PetscInt t = 0; t < v->terms; t++) {
+    v->term[t].value = 0.0;
+    if (!v->term[t].unknown)
+      for (PetscInt b = 0; b < v->count; b++) v->term[t].value += v->losses[b];
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Vec gradient)
+{
+  PetscReal sums[WEFT_TERMS_MAX + 1];
+  PetscBool failed = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  PetscCall(WeftUnknownsSet(v, z));
+  PetscCall(Play(v, &failed));
+  for (PetscInt u = 0; u < v->unknowns && gradient; u++)
+    for (PetscInt n = 0; n < v->unknown[u].steps; n++) {
+      PetscCall(WeftStateZero(v->unknown[u].value_bar[n]));
+      PetscCall(WeftStateZero(v->unknown[u].plain_bar[n]));
+    }
+  PetscCall(WeftTermsAdd(v, gradient ? PETSC_TRUE : PETSC_FALSE));
+  for (PetscInt t = 0; t < v->terms; t++) sums[t] = v->term[t].value;
+  sums[v->terms] = failed ? 1.0 : 0.0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(v->terms + 1), MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
+  if (sums[v->terms] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
+  v->evaluations++;
+  v->loss = 0.0;
+  for (PetscInt t = 0; t < v->terms; t++) v->loss += v->term[t].value = sums[t];
+  *loss = v->loss;
+  if (!gradient) PetscFunctionReturn(0);
+  if (v->count) PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
+  PetscCall(WeftUnknownsGradient(v, gradient));
+  PetscCall(VecNorm(gradient, NORM_2, &v->gradient_norm));
+  WeftCheck(isfinite(v->gradient_norm) && isfinite(v->loss), PETSC_COMM_WORLD, "evaluation %" PetscInt_FMT ": the loss is %g and its gradient %g; lower optimizer_rate, bound the unknowns, or play fewer invert_steps", v->evaluations, (double)v->loss, (double)v->gradient_norm);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftInversionDestroy(WeftInversion *inversion)
+{
+  WeftInversion v = *inversion;
+
+  PetscFunctionBegin;
+  *inversion = NULL;
+  if (!v) PetscFunctionReturn(0);
+  if (v->table) fclose(v->table);
+  PetscCall(WeftRolloutDestroy(&v->rollout));
+  PetscCall(WeftObservationsDestroy(v));
+  PetscCall(WeftUnknownsDestroy(v));
+  for (PetscInt i = 0; i < v->inputs; i++) {
+    PetscCall(WeftStateDestroy(&v->input[i]));
+    PetscCall(WeftStateDestroy(&v->truth[i]));
+  }
+  PetscCall(PetscFree(v->losses));
+  PetscCall(VecDestroy(&v->z));
+  PetscCall(VecDestroy(&v->gradient));
+  PetscCall(VecDestroy(&v->lower));
+  PetscCall(VecDestroy(&v->upper));
+  PetscCall(WeftModelDestroy(&v->model));
+  PetscCall(WeftGridDestroy(&v->grid));
+  PetscCall(WeftTeamDestroy(&v->team));
+  PetscCall(PetscFree(v));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftInvert(void)
+{
+  WeftInversion v;
+
+  PetscFunctionBegin;
+  PetscCall(WeftInversionCreate(&v));
+  PetscCall(WeftInversionMinimise(v));
+  PetscCall(WeftInversionReport(v));
+  PetscCall(WeftInversionDestroy(&v));
+  PetscFunctionReturn(0);
+}
