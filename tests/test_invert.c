@@ -1,5 +1,6 @@
 /* ctest: case; ranks 1 2 4; timeout 60 */
 /* The verb invert on its cases: what it computes, against published figures.
+   Then every kind of unknown at once, whose gradient the verb itself checks, on every team; going on from a checkpoint; points of a table.
    burgers1d (Thuerey et al., Physics-based Deep Learning, "Burgers Optimization with a Differentiable Physics Gradient"): values of the
    forward run, and the losses of 50 steps of gradient descent. */
 #include <weft/invert.h>
@@ -71,6 +72,116 @@ static PetscErrorCode TestBurgersDescent(void)
   PetscFunctionReturn(0);
 }
 
+/* The same by LMVM: the loss of step 45 of gradient descent in a fraction of its 46 evaluations. */
+static PetscErrorCode TestBurgersQuasiNewton(void)
+{
+  double   loss[1024], evaluations[1024];
+  PetscInt rows, at = 0;
+
+  PetscFunctionBegin;
+  PetscCall(FlowCase("burgers1d/invert.yaml"));
+  PetscCall(TestSetKey("output", folder));
+  PetscCall(TestSetKey("optimizer_type", "tao"));
+  PetscCall(TestSetKey("invert_iterations", "15"));
+  PetscCall(WeftInvert());
+  PetscCall(History("loss", &rows, loss));
+  PetscCall(History("evaluations", &rows, evaluations));
+  while (at < rows && loss[at] > 0.003263) at++;
+  TestCheck(at < rows && evaluations[at] <= 20.0, "LMVM needs %g evaluations for the loss of step 45", at < rows ? evaluations[at] : -1.0);
+  PetscFunctionReturn(0);
+}
+
+/* Every kind of unknown, every parametrisation and every term. The keys are those of a case. */
+static PetscErrorCode Everything(const char *replicas, const char *iterations)
+{
+  static const char *const keys[][2] = {
+    {"grid_cells", "12;16"}, {"grid_sides", "periodic;noslip"}, {"model_dt", "0.2"},
+    {"model_steps", "advect smoke;inflow;diffuse smoke;advect velocity;diffuse velocity;buoyancy;control;project"},
+    {"model_viscosity", "0.3;0.4;0.5"}, {"model_buoyancy", "0.1;1"}, {"model_conductivity", "0.4 + 0.1 * sin(x)"},
+    {"inflow_centre", "5;6"}, {"inflow_radius", "2.5"}, {"inflow_edge", "1.5"}, {"inflow_rate", "0.5"},
+    {"initial_type", "random"}, {"initial_amplitude", "0.5"}, {"truth_type", "random"},
+    {"invert_unknowns", "velocity free coarse 5;smoke;viscosity log lower 0.01 upper 2;buoyancy scale 2;inflow shared;inflow_centre lower 1 upper 11;control times 3 coarse 4;conductivity log coarse 3"},
+    {"invert_loss", "misfit;smoothness velocity weight 0.1;prior smoke mean;magnitude control weight 0.5;prior viscosity;smoothness conductivity"},
+    {"invert_simulations", "3"}, {"invert_steps", "4"}, {"observe_fields", "velocity;smoke"}, {"observe_steps", "2;4"},
+    {"observe_random", "20"}, {"observe_noise", "0.01"}, {"optimizer_type", "adam"}, {"optimizer_rate", "1e-3"},
+  };
+
+  PetscFunctionBegin;
+  PetscCall(FlowCase("burgers1d/simulate.yaml")); /* forgets the keys of the case before */
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(keys); k++) PetscCall(TestSetKey(keys[k][0], keys[k][1]));
+  PetscCall(TestSetKey("grid_lower", "0;0"));
+  PetscCall(TestSetKey("grid_upper", "12;16"));
+  PetscCall(TestSetKey("team_replicas", replicas));
+  PetscCall(TestSetKey("invert_iterations", iterations));
+  PetscCall(TestSetKey("output", folder));
+  PetscFunctionReturn(0);
+}
+
+/* The gradient check passes (WeftInvert fails otherwise), and every team computes the same losses. */
+static PetscErrorCode TestTeams(PetscMPIInt size)
+{
+  double   loss[2][1024];
+  PetscInt rows;
+  char     replicas[16];
+
+  PetscFunctionBegin;
+  for (PetscInt k = 0; k < 2; k++) {
+    PetscCall(PetscSNPrintf(replicas, sizeof(replicas), "%d", k ? size : 1));
+    PetscCall(Everything(replicas, "3"));
+    PetscCall(WeftInvert());
+    PetscCall(History("loss", &rows, loss[k]));
+    TestCheck(rows == 4, "%" PetscInt_FMT " rows in history.csv, not 4", rows);
+  }
+  for (PetscInt i = 0; i < rows; i++) PetscCall(TestClose(loss[1][i], loss[0][i], 1e-10 * loss[0][i], "loss of another team"));
+  TestCheck(loss[0][3] < loss[0][0], "Adam does not lower the loss");
+  PetscFunctionReturn(0);
+}
+
+/* Six iterations are three and, from their checkpoint, three more: the same losses to the last printed digit. */
+static PetscErrorCode TestResume(void)
+{
+  double   loss[2][1024];
+  PetscInt rows;
+
+  PetscFunctionBegin;
+  PetscCall(Everything("0", "6"));
+  PetscCall(TestSetKey("invert_check", "false"));
+  PetscCall(WeftInvert());
+  PetscCall(History("loss", &rows, loss[0]));
+  PetscCall(TestSetKey("invert_checkpoint_every", "3"));
+  PetscCall(TestSetKey("invert_iterations", "3"));
+  PetscCall(WeftInvert());
+  PetscCall(TestSetKey("invert_iterations", "6"));
+  PetscCall(TestSetKey("invert_resume", "auto"));
+  PetscCall(WeftInvert());
+  PetscCall(History("loss", &rows, loss[1]));
+  TestCheck(rows == 7, "%" PetscInt_FMT " rows in history.csv, not 7", rows);
+  for (PetscInt i = 0; i < rows; i++) PetscCall(TestClose(loss[1][i], loss[0][i], 0.0, "loss of the run that goes on"));
+  PetscFunctionReturn(0);
+}
+
+/* Gradient descent with bounds ends on them; a viscosity that the bounds enclose comes back from its own run. */
+static PetscErrorCode TestBounds(void)
+{
+  double   loss[1024];
+  PetscInt rows;
+
+  PetscFunctionBegin;
+  PetscCall(FlowCase("burgers1d/points.yaml"));
+  PetscCall(TestSetKey("output", folder));
+  PetscCall(TestSetKey("initial_type", "random"));
+  PetscCall(TestSetKey("initial_seed", "2")); /* the true state is known, the viscosity is not */
+  PetscCall(TestSetKey("invert_unknowns", "viscosity log lower 1e-5 upper 3.9e-3 guess 1.5e-3 truth 2e-3"));
+  PetscCall(TestSetKey("initial_amplitude", "0.3"));
+  PetscCall(TestSetKey("invert_loss", "misfit"));
+  PetscCall(TestSetKey("observe_noise", "0"));
+  PetscCall(PetscOptionsSetValue(NULL, "-tao_gatol", "1e-14"));
+  PetscCall(WeftInvert());
+  PetscCall(History("loss", &rows, loss));
+  TestCheck(loss[rows - 1] < 1e-12 * loss[0], "BLMVM does not find the viscosity: loss %g of %g", loss[rows - 1], loss[0]);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   PetscMPIInt size;
@@ -80,6 +191,10 @@ static PetscErrorCode Test(void)
   PetscCall(PetscSNPrintf(folder, sizeof(folder), "invert_%d", size));
   PetscCall(TestBurgersForward());
   PetscCall(TestBurgersDescent());
+  PetscCall(TestBurgersQuasiNewton());
+  PetscCall(TestTeams(size));
+  PetscCall(TestResume());
+  PetscCall(TestBounds());
   PetscFunctionReturn(0);
 }
 

@@ -173,7 +173,7 @@ static PetscErrorCode Faults(WeftGrid grid)
   PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lists); i++) {
     char            *step    = (char *)lists[i][0];
-    WeftModelOptions options = {1.0, 1, &step, WEFT_ADVECT_SEMI_LAGRANGIAN, WEFT_ADVECT_SEMI_LAGRANGIAN, 1.0, PETSC_FALSE};
+    WeftModelOptions options = {.dt = 1.0, .steps = 1, .step = &step, .viscosity_ratio = 1.0};
     WeftModel        model;
     TestFails(WeftModelCreate(grid, 1, &options, NULL, PETSC_TRUE, &model), lists[i][1]);
   }

@@ -40,6 +40,10 @@ PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ..
     if (PetscUnlikely(!(condition))) return WeftFail(comm, __VA_ARGS__);                                                       \
   } while (0)
 
+/* Exit status of the command after an error of the user: 1 unless set (an optimiser that failed says how). Not collective. */
+void WeftSetExitStatus(int status);
+int  WeftExitStatus(void);
+
 /* ---- options: one registry of every key ---------------------------------------------------------------------- */
 
 /* A key is a row of src/base/keys.h: name without dash, kind, default, unit, help. Reading a key that has no row is an error

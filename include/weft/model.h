@@ -33,10 +33,12 @@ PetscErrorCode WeftExpressionFill(WeftExpression expression, WeftState state, Pe
 /* ---- flow ----------------------------------------------------------------------------------------------------- */
 
 /* Incompressible flow, 1D-3D. One time step is the list -model_steps of the case file, one operator each, in order:
-     diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   prescribe   obstacle   project   correct
+     diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   control   prescribe   obstacle   project   correct
    States: velocity, and smoke (one cell field) if a step names it (diffuse, advect, inflow, buoyancy). Numbers, per sample, of
-   the steps that are there: viscosity (1), diffusivity of smoke (1), buoyancy (dim), inflow per step (1), features (what the
-   correction is told; 1: the Reynolds number). */
+   the steps that are there: viscosity (1), diffusivity of smoke (1), buoyancy (dim), inflow per step (1), its centre with -inflow_centre
+   (dim), features (what the correction is told; 1: the Reynolds number). Fields: control (an acceleration, of the step `control`: velocity
+   += dt control; it may differ from step to step), conductivity (with -model_conductivity: of `diffuse smoke`, in place of the
+   diffusivity). */
 typedef struct _n_WeftModel *WeftModel;
 typedef struct {
   PetscReal        dt;
@@ -45,7 +47,8 @@ typedef struct {
   WeftAdvectScheme advect_velocity, advect_smoke;
   PetscReal        viscosity_ratio; /* viscosity of the reference over that of this grid: 1 (physical), or -dataset_refine squared
                                        (published: the same diffusion number in cells) */
-  PetscInt         first_sample;    /* number of this model's first sample among all replicas': what is drawn or given per sample */
+  PetscInt         first_sample, samples; /* number of this model's first sample among those of all replicas, and how many these are
+                                             (0: its batch): for what is drawn or given per sample */
   PetscBool        before_obstacle; /* one more output: the velocity that the obstacle step met (forces on obstacles) */
 } WeftModelOptions;
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options);

@@ -108,6 +108,13 @@ PetscErrorCode WeftOpCreateAffine(WeftSpace space, WeftState factor, WeftState o
 PetscErrorCode WeftOpCreateSum(WeftSpace space, PetscInt terms, const PetscReal coefficients[], WeftOp *op);
 /* y = x + strength shape. Inputs: x, strength (NUMBERS per sample, 1). shape as in Affine. Inflow of a marker. */
 PetscErrorCode WeftOpCreateInflow(WeftSpace space, WeftState shape, WeftOp *op);
+/* y = x + strength share: a round source of a marker (one cell field). share falls from 1 to 0 over `edge` (length) on both sides of
+   `radius` around the centre as s^2 (3 - 2 s); edge 0: 1 within the radius, and no derivative by the centre. Inputs: x, strength
+   (NUMBERS per sample, 1), centre (NUMBERS per sample, dim). */
+PetscErrorCode WeftOpCreateSource(WeftSpace cells, PetscReal radius, PetscReal edge, WeftOp *op);
+/* y = x + dt div(k grad x), explicit; k at a face is the mean of the two cells, nothing flows through sides that are not periodic.
+   Inputs: x, k (one cell field each). Tangent: dx + dt div(k grad dx) + dt div(dk grad x). */
+PetscErrorCode WeftOpCreateConduct(WeftSpace cells, WeftSpace conductivity, PetscReal dt, WeftOp *op);
 /* velocity -> its divergence at cells (one cell field); a cell field -> its gradient at faces (unknowns only; beyond an open
    side the cell value is 0, beyond closed ones there is no unknown). gradient = -divergence^T on unknowns. */
 PetscErrorCode WeftOpCreateDivergence(WeftSpace velocity, WeftSpace cells, WeftOp *op);

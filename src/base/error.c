@@ -8,6 +8,10 @@
 static MPI_Comm ends = MPI_COMM_NULL;  /* the world, for WeftTellUntold alone */
 static char     untold[MESSAGE_ROOM]; /* the first message of this rank for its replica */
 
+static int exit_status = 1;
+void       WeftSetExitStatus(int status) { exit_status = status; }
+int        WeftExitStatus(void) { return exit_status; }
+
 static void Print(const char *message)
 {
   fflush(stdout);

@@ -50,6 +50,11 @@ typedef struct {
 
 /* ---- the problem ------------------------------------------------------------------------------------------------- */
 
+/* How the minimisation ended, and the exit status of the command that says so (0 for the first two). */
+typedef enum { WEFT_ENDING_ITERATIONS, WEFT_ENDING_CONVERGED, WEFT_ENDING_STALLED, WEFT_ENDING_LINE_SEARCH, WEFT_ENDING_FAILED } WeftEnding;
+enum { WEFT_STATUS_STALLED = 3, WEFT_STATUS_LINE_SEARCH = 4, WEFT_STATUS_FAILED = 5 };
+#define WEFT_OPTIMIZER_TAO 3 /* among the choices of -optimizer_type */
+
 struct _n_WeftInversion {
   WeftTeam     team;
   WeftTeamInfo info;
@@ -69,11 +74,17 @@ struct _n_WeftInversion {
   PetscInt     unknowns, terms;
   WeftUnknown  unknown[WEFT_UNKNOWNS_MAX];
   WeftTerm     term[WEFT_TERMS_MAX];
-  Vec          z, gradient, lower, upper;
+  PetscBool    truth_known, truth_moves; /* is there a true state; does it move with the steps */
+  Vec          z, gradient, lower, upper, guess, best; /* the iterate; the first guess; the iterate of the smallest loss */
   PetscBool    bounded;
+  WeftOptimizer optimizer; /* one of the two */
+  Tao          tao;
   PetscInt     evaluations, iteration, iterations; /* done; done; asked for */
   PetscReal    loss, gradient_norm;       /* of the last evaluation */
-  PetscReal    first_loss, first_norm;
+  PetscReal    first_norm, best_loss;     /* gradient norm at the first iterate */
+  PetscInt     best_at, resumed_at, checkpoint_every; /* iterations */
+  WeftEnding   ending;
+  const char  *reason;                    /* of TAO */
   double       begin, seconds_before;     /* start; seconds of the runs that this one continues */
   FILE        *table;                     /* history.csv, on rank 0 */
   char         folder[PETSC_MAX_PATH_LEN];
@@ -99,10 +110,17 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
 PetscErrorCode WeftInversionPath(const WeftInversion v, const char *name, char path[PETSC_MAX_PATH_LEN]);
 /* taylor.c */
 PetscErrorCode WeftInversionCheck(WeftInversion v);
-/* minimise.c: the optimisers. */
-PetscErrorCode WeftInversionMinimise(WeftInversion v);
+/* minimise.c: the optimiser that the keys choose. A mistake that the model meets on the way comes back as WEFT_ERR_USER. */
+PetscErrorCode WeftMinimiserCreate(WeftInversion v);
+PetscErrorCode WeftMinimise(WeftInversion v);
+PetscErrorCode WeftMinimiserDestroy(WeftInversion v);
+/* checkpoint.c: unknowns.h5; -invert_resume. Collective on the world. */
+PetscErrorCode WeftCheckpointWrite(WeftInversion v);
+PetscErrorCode WeftCheckpointRead(WeftInversion v);
 /* report.c */
 PetscErrorCode WeftHistoryOpen(WeftInversion v);
 PetscErrorCode WeftHistoryRow(WeftInversion v);
 PetscErrorCode WeftInversionReport(WeftInversion v);
+/* fields.c: recovered.h5/.xmf and picture.png; errors of the unknown states. */
+PetscErrorCode WeftInversionFields(WeftInversion v, WeftSummary summary);
 #endif

@@ -418,6 +418,8 @@ PetscErrorCode WeftObservationsCreate(WeftInversion v)
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("observe_from", &source));
+  v->truth_known = source == FROM_REFERENCE || source == FROM_STATE ? PETSC_TRUE : PETSC_FALSE;
+  v->truth_moves = source == FROM_REFERENCE ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(ReadSteps(v));
   if (source == FROM_POINTS) PetscCall(ReadPoints(v, &table, &points));
   else {

@@ -27,6 +27,7 @@ static PetscErrorCode CreateModel(WeftInversion v)
   PetscCall(WeftGridCreate(v->info.space, &box, &v->grid));
   PetscCall(WeftModelOptionsFromKeys(&options));
   options.first_sample = v->first;
+  options.samples      = v->simulations;
   PetscCall(WeftModelCreate(v->grid, PetscMax(v->count, 1), &options, NULL, PETSC_TRUE, &v->model));
   PetscCall(WeftModelOptionsDestroy(&options));
   v->states = WeftModelStates(v->model);
@@ -34,6 +35,36 @@ static PetscErrorCode CreateModel(WeftInversion v)
   for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(WeftModelStep(v->model), i), &v->input[i]));
   PetscCall(WeftInitialStates(v->model, v->input));
   PetscCall(WeftModelSetNumbersFromKeys(v->model, v->input));
+  PetscFunctionReturn(0);
+}
+
+/* With -observe_simulation: the true inputs of that simulation for all samples. The blocks of all replicas are alike. */
+static PetscErrorCode OneTruth(WeftInversion v)
+{
+  PetscInt    which;
+  PetscMPIInt owner, mine;
+  MPI_Comm    across; /* ranks of one place in their replicas */
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetInt("observe_simulation", &which));
+  if (which < -1 || which >= v->simulations) return WeftFailKey(PETSC_COMM_WORLD, "observe_simulation", "simulations are 0 to %" PetscInt_FMT ", or -1", v->simulations - 1);
+  if (which < 0) PetscFunctionReturn(0);
+  mine = which >= v->first && which < v->first + v->count ? (PetscMPIInt)v->info.replica : -1;
+  PetscCallMPI(MPI_Comm_split(PETSC_COMM_WORLD, (PetscMPIInt)v->info.space_rank, (PetscMPIInt)v->info.replica, &across));
+  PetscCallMPI(MPI_Allreduce(&mine, &owner, 1, MPI_INT, MPI_MAX, across));
+  for (PetscInt i = 0; i < v->inputs; i++) {
+    const WeftSpaceInfo *info   = WeftSpaceGetInfo(WeftStateSpace(v->truth[i]));
+    const PetscInt       size   = info->kind == WEFT_PLANES ? WeftGridLayout(v->grid)->plane : info->count;
+    const PetscInt       fields = info->kind == WEFT_PLANES ? info->fields : 1, from = mine >= 0 ? which - v->first : 0;
+    double              *all    = (double *)WeftStateDataWrite(v->truth[i]);
+    for (PetscInt f = 0; f < fields; f++) {
+      double *first = all + (size_t)f * (size_t)info->batch * (size_t)size;
+      if (from) PetscCall(PetscArraycpy(first, first + (size_t)from * (size_t)size, size));
+      PetscCallMPI(MPI_Bcast(first, (PetscMPIInt)size, MPI_DOUBLE, owner, across));
+      for (PetscInt b = 1; b < info->batch; b++) PetscCall(PetscArraycpy(first + (size_t)b * (size_t)size, first, size));
+    }
+  }
+  PetscCallMPI(MPI_Comm_free(&across));
   PetscFunctionReturn(0);
 }
 
@@ -46,6 +77,7 @@ static PetscErrorCode CreateTruth(WeftInversion v)
     PetscCall(WeftStateCopy(v->input[i], v->truth[i]));
   }
   PetscCall(WeftTrueStates(v->model, v->truth));
+  PetscCall(OneTruth(v));
   for (PetscInt k = 0; k < v->unknowns; k++) {
     const WeftUnknown *u = &v->unknown[k];
     for (PetscInt i = 0; i < PetscMax(v->count, 1) * u->width && u->truths; i++) ((double *)WeftStateDataWrite(v->truth[u->input]))[i] = u->truth[i % u->width];
@@ -159,6 +191,8 @@ PetscErrorCode WeftInversionDestroy(WeftInversion *inversion)
   PetscCall(VecDestroy(&v->gradient));
   PetscCall(VecDestroy(&v->lower));
   PetscCall(VecDestroy(&v->upper));
+  PetscCall(VecDestroy(&v->guess));
+  PetscCall(VecDestroy(&v->best));
   PetscCall(WeftModelDestroy(&v->model));
   PetscCall(WeftGridDestroy(&v->grid));
   PetscCall(WeftTeamDestroy(&v->team));
@@ -166,14 +200,55 @@ PetscErrorCode WeftInversionDestroy(WeftInversion *inversion)
   PetscFunctionReturn(0);
 }
 
+/* One message on how it went wrong and what to try; the exit status says which. */
+static PetscErrorCode Tell(const WeftInversion v)
+{
+  const double fall = v->first_norm > 0.0 ? v->gradient_norm / v->first_norm : 0.0;
+
+  PetscFunctionBegin;
+  if (v->ending == WEFT_ENDING_STALLED) {
+    WeftSetExitStatus(WEFT_STATUS_STALLED);
+    return WeftFail(PETSC_COMM_WORLD, "the optimiser stalled: no smaller loss since iteration %" PetscInt_FMT " (loss %g, gradient norm %.2g of the first); lower optimizer_rate, scale the unknowns, take -optimizer_type tao, or raise invert_patience; the best iterate is in %s", v->best_at, (double)v->best_loss, fall, v->folder);
+  }
+  if (v->ending == WEFT_ENDING_LINE_SEARCH) {
+    WeftSetExitStatus(WEFT_STATUS_LINE_SEARCH);
+    return WeftFail(PETSC_COMM_WORLD, "the line search failed at iteration %" PetscInt_FMT " (loss %g, gradient norm %.2g of the first); where the gradient has fallen far this is round-off: end sooner with -tao_grtol or -tao_gatol; else scale the unknowns, smooth the loss, or try -tao_ls_type armijo; the best iterate is in %s", v->iteration, (double)v->best_loss, fall, v->folder);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Run(WeftInversion v)
+{
+  PetscErrorCode ierr;
+
+  PetscFunctionBegin;
+  PetscCall(WeftMinimiserCreate(v));
+  PetscCall(WeftCheckUnusedOptions());
+  PetscCall(WeftOutputFolder("invert", v->folder, sizeof(v->folder)));
+  PetscCall(WeftCheckpointRead(v));
+  if (!v->resumed_at) PetscCall(WeftInversionCheck(v));
+  PetscCall(WeftHistoryOpen(v));
+  ierr = WeftMinimise(v);
+  if (ierr != WEFT_ERR_USER) PetscCall(ierr);
+  if (ierr) {
+    v->ending = WEFT_ENDING_FAILED;
+    WeftSetExitStatus(WEFT_STATUS_FAILED);
+  }
+  if (v->best_loss < PETSC_INFINITY) PetscCall(WeftInversionReport(v));
+  PetscCall(WeftMinimiserDestroy(v));
+  if (ierr) PetscFunctionReturn(WEFT_ERR_USER);
+  PetscFunctionReturn(Tell(v));
+}
+
 PetscErrorCode WeftInvert(void)
 {
-  WeftInversion v;
+  PetscErrorCode ierr;
+  WeftInversion  v;
 
   PetscFunctionBegin;
   PetscCall(WeftInversionCreate(&v));
-  PetscCall(WeftInversionMinimise(v));
-  PetscCall(WeftInversionReport(v));
+  ierr = Run(v);
+  if (ierr != WEFT_ERR_USER) PetscCall(ierr);
   PetscCall(WeftInversionDestroy(&v));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(ierr);
 }

@@ -132,6 +132,11 @@ static PetscErrorCode ReadLine(WeftInversion v, const char *text, WeftUnknown *u
   PetscCall(Spread(u, "lower", u->lowers, u->lower));
   PetscCall(Spread(u, "upper", u->uppers, u->upper));
   PetscCall(CheckUnknown(u));
+  if (!strcmp(u->name, "inflow_centre")) {
+    PetscReal edge;
+    PetscCall(WeftGetReal("inflow_edge", &edge));
+    if (edge == 0.0) return WeftFailKey(PETSC_COMM_WORLD, "inflow_edge", "with a sharp edge the inflow has no derivative by its centre; set inflow_edge to a cell or two");
+  }
   u->steps = u->in_time ? v->steps : 1;
   if (!u->slices) u->slices = u->steps;
   if (u->slices > u->steps) return WeftFailKey(PETSC_COMM_WORLD, "invert_unknowns", "%s: %" PetscInt_FMT " times are more than the %" PetscInt_FMT " steps", u->name, u->slices, u->steps);

@@ -5,8 +5,10 @@
 
 /* ---- packing --------------------------------------------------------------------------------------------------------- */
 
-/* array := state / scale, or state := scale array; array NULL: counts. */
-static PetscErrorCode TransferPlanes(WeftState state, PetscInt samples, PetscReal scale, PetscBool to_state, PetscReal *array, PetscInt *count)
+/* What happens: values are counted; array := state / scale; state := scale array. A rank without values may have no array. */
+typedef enum { COUNT, TO_ARRAY, TO_STATE } Way;
+
+static PetscErrorCode TransferPlanes(WeftState state, PetscInt samples, PetscReal scale, Way way, PetscReal *array, PetscInt *count)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
   const WeftLayout    *l    = WeftGridLayout(info->grid);
@@ -17,12 +19,12 @@ static PetscErrorCode TransferPlanes(WeftState state, PetscInt samples, PetscRea
     PetscInt lo[3], hi[3];
     WeftLayoutOwned(l, info->location[f], lo, hi);
     for (PetscInt b = 0; b < samples; b++) {
-      double *plane = to_state ? WeftStatePlaneWrite(state, f, b) : (double *)WeftStatePlane(state, f, b);
+      double *plane = way == TO_STATE ? WeftStatePlaneWrite(state, f, b) : (double *)WeftStatePlane(state, f, b);
       for (PetscInt k = lo[2]; k < hi[2]; k++)
         for (PetscInt j = lo[1]; j < hi[1]; j++) {
           double *row = plane + WeftLayoutIndex(l, lo[0], j, k);
-          for (PetscInt i = 0; i < hi[0] - lo[0] && array; i++) {
-            if (to_state) row[i] = scale * array[*count + i];
+          for (PetscInt i = 0; i < hi[0] - lo[0] && way != COUNT; i++) {
+            if (way == TO_STATE) row[i] = scale * array[*count + i];
             else array[*count + i] = row[i] / scale;
           }
           *count += hi[0] - lo[0];
@@ -35,7 +37,7 @@ static PetscErrorCode TransferPlanes(WeftState state, PetscInt samples, PetscRea
 static PetscBool HoldsNumbers(const WeftInversion v, const WeftUnknown *u) { return (u->shared ? PetscGlobalRank == 0 : v->info.space_rank == 0) ? PETSC_TRUE : PETSC_FALSE; }
 
 /* Numbers of one knot in time: all samples, or one if they are shared. */
-static PetscErrorCode TransferNumbers(const WeftInversion v, const WeftUnknown *u, WeftState state, PetscReal scale, PetscBool to_state, PetscReal *array, PetscInt *count)
+static PetscErrorCode TransferNumbers(const WeftInversion v, const WeftUnknown *u, WeftState state, PetscReal scale, Way way, PetscReal *array, PetscInt *count)
 {
   const WeftSpaceInfo *info   = WeftSpaceGetInfo(WeftStateSpace(state));
   double              *values = (double *)WeftStateDataWrite(state);
@@ -43,9 +45,8 @@ static PetscErrorCode TransferNumbers(const WeftInversion v, const WeftUnknown *
 
   PetscFunctionBegin;
   *count = HoldsNumbers(v, u) ? n : 0;
-  if (!array) PetscFunctionReturn(0);
-  for (PetscInt i = 0; i < *count && !to_state; i++) array[i] = values[i] / scale;
-  if (!to_state) PetscFunctionReturn(0);
+  for (PetscInt i = 0; i < *count && way == TO_ARRAY; i++) array[i] = values[i] / scale;
+  if (way != TO_STATE) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < *count; i++) values[i] = scale * array[i];
   PetscCallMPI(MPI_Bcast(values, (PetscMPIInt)n, MPI_DOUBLE, 0, u->shared ? PETSC_COMM_WORLD : v->info.space));
   for (PetscInt b = 1; b < v->count && u->shared; b++) PetscCall(PetscArraycpy(values + b * info->count, values, info->count));
@@ -53,7 +54,7 @@ static PetscErrorCode TransferNumbers(const WeftInversion v, const WeftUnknown *
 }
 
 /* Every knot of every unknown: control and vector, or control_bar and gradient (whose scale is the inverse). */
-static PetscErrorCode Transfer(WeftInversion v, PetscBool bar, PetscBool to_state, PetscReal *array)
+static PetscErrorCode Transfer(WeftInversion v, PetscBool bar, Way way, PetscReal *array)
 {
   PetscInt at = 0, count;
 
@@ -64,8 +65,8 @@ static PetscErrorCode Transfer(WeftInversion v, PetscBool bar, PetscBool to_stat
     for (PetscInt s = 0; s < u->slices; s++) {
       const WeftState state = bar ? u->control_bar[s] : u->control[s];
       const PetscReal scale = bar ? 1.0 / u->scale : u->scale;
-      if (WeftSpaceGetInfo(WeftStateSpace(state))->kind == WEFT_NUMBERS) PetscCall(TransferNumbers(v, u, state, scale, to_state, array ? array + at : NULL, &count));
-      else PetscCall(TransferPlanes(state, v->count, scale, to_state, array ? array + at : NULL, &count));
+      if (WeftSpaceGetInfo(WeftStateSpace(state))->kind == WEFT_NUMBERS) PetscCall(TransferNumbers(v, u, state, scale, way, array + at, &count));
+      else PetscCall(TransferPlanes(state, v->count, scale, way, array + at, &count));
       at += count;
     }
     u->local = at - u->at;
@@ -142,7 +143,7 @@ PetscErrorCode WeftUnknownsSet(WeftInversion v, Vec z)
 
   PetscFunctionBegin;
   PetscCall(VecGetArrayRead(z, &array));
-  PetscCall(Transfer(v, PETSC_FALSE, PETSC_TRUE, (PetscReal *)array));
+  PetscCall(Transfer(v, PETSC_FALSE, TO_STATE, (PetscReal *)array));
   PetscCall(VecRestoreArrayRead(z, &array));
   for (PetscInt k = 0; k < v->unknowns; k++) {
     WeftUnknown *u = &v->unknown[k];
@@ -202,7 +203,7 @@ PetscErrorCode WeftUnknownsGradient(WeftInversion v, Vec gradient)
     for (PetscInt s = 0; s < u->slices; s++) PetscCall(Reduce(v, u, u->control_bar[s]));
   }
   PetscCall(VecGetArrayWrite(gradient, &array));
-  PetscCall(Transfer(v, PETSC_TRUE, PETSC_FALSE, array));
+  PetscCall(Transfer(v, PETSC_TRUE, TO_ARRAY, array));
   PetscCall(VecRestoreArrayWrite(gradient, &array));
   PetscFunctionReturn(0);
 }
@@ -264,21 +265,24 @@ static PetscErrorCode GuessControl(WeftInversion v, WeftUnknown *u)
 
 PetscErrorCode WeftUnknownsCreateVectors(WeftInversion v)
 {
-  PetscReal *array;
+  PetscReal *array, none = 0.0;
   PetscInt   local;
 
   PetscFunctionBegin;
-  PetscCall(Transfer(v, PETSC_FALSE, PETSC_FALSE, NULL));
+  PetscCall(Transfer(v, PETSC_FALSE, COUNT, &none));
   local = v->unknown[v->unknowns - 1].at + v->unknown[v->unknowns - 1].local;
   PetscCall(VecCreateMPI(PETSC_COMM_WORLD, local, PETSC_DETERMINE, &v->z));
   PetscCall(VecDuplicate(v->z, &v->gradient));
   PetscCall(VecDuplicate(v->z, &v->lower));
   PetscCall(VecDuplicate(v->z, &v->upper));
+  PetscCall(VecDuplicate(v->z, &v->guess));
+  PetscCall(VecDuplicate(v->z, &v->best));
   PetscCall(Bounds(v));
   for (PetscInt k = 0; k < v->unknowns; k++) PetscCall(GuessControl(v, &v->unknown[k]));
   PetscCall(VecGetArrayWrite(v->z, &array));
-  PetscCall(Transfer(v, PETSC_FALSE, PETSC_FALSE, array));
+  PetscCall(Transfer(v, PETSC_FALSE, TO_ARRAY, array));
   PetscCall(VecRestoreArrayWrite(v->z, &array));
+  PetscCall(VecCopy(v->z, v->guess));
   PetscCall(WeftUnknownsSet(v, v->z));
   for (PetscInt k = 0; k < v->unknowns; k++)
     for (PetscInt n = 0; n < v->unknown[k].steps; n++) PetscCall(WeftStateCopy(v->unknown[k].plain[n], v->unknown[k].first[n]));

@@ -1,7 +1,9 @@
 /* Incompressible flow: the program of one time step from a list of operators. */
 #include "model/impl.h"
 
-const char *const WeftNumberNames[] = {"viscosity", "diffusivity", "buoyancy", "inflow", "features"};
+const char *const WeftNumberNames[] = {"viscosity", "diffusivity", "buoyancy", "inflow", "inflow_centre", "features"};
+
+#define WANTED (-2) /* an input that the survey of the steps asks for; its slot comes later */
 
 typedef enum { TARGET_NONE, TARGET_VELOCITY, TARGET_SMOKE } Target;
 
@@ -11,7 +13,7 @@ typedef struct {
   WeftProgram program;
   WeftOp      correction;
   PetscBool   solver_gradient;
-  PetscInt    velocity, smoke, pressure, before_obstacle, weights, number[WEFT_NUMBER_KINDS];
+  PetscInt    velocity, smoke, pressure, before_obstacle, weights, control, conductivity, number[WEFT_NUMBER_KINDS];
 } Build;
 
 typedef struct {
@@ -51,6 +53,11 @@ static PetscErrorCode AddDiffuse(Build *b, Target target)
   WeftOp    op;
 
   PetscFunctionBegin;
+  if (target == TARGET_SMOKE && b->conductivity >= 0) {
+    PetscCall(WeftOpCreateConduct(b->model->cells, b->model->cells, b->model->options.dt, &op));
+    PetscCall(Call(b, &op, (PetscInt[]){b->smoke, b->conductivity}, &b->smoke));
+    PetscFunctionReturn(0);
+  }
   PetscCall(WeftOpCreateDiffuse(SpaceOf(b, target), b->model->options.dt, &op));
   PetscCall(Call(b, &op,
                  (PetscInt[]){*newest, b->number[target == TARGET_SMOKE ? WEFT_NUMBER_DIFFUSIVITY : WEFT_NUMBER_VISCOSITY]},
@@ -71,6 +78,22 @@ static PetscErrorCode AddAdvect(Build *b, Target target)
   PetscFunctionReturn(0);
 }
 
+/* A round inflow, whose centre is an input. */
+static PetscErrorCode AddSource(Build *b)
+{
+  PetscReal radius, edge;
+  WeftOp    op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetReal("inflow_radius", &radius));
+  PetscCall(WeftGetReal("inflow_edge", &edge));
+  if (!(radius > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "inflow_radius", "a radius must be positive");
+  if (!(edge >= 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "inflow_edge", "the width of an edge is not negative; 0: sharp");
+  PetscCall(WeftOpCreateSource(b->model->cells, radius, edge, &op));
+  PetscCall(Call(b, &op, (PetscInt[]){b->smoke, b->number[WEFT_NUMBER_INFLOW], b->number[WEFT_NUMBER_CENTRE]}, &b->smoke));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode AddInflow(Build *b, Target target)
 {
   WeftExpression region[3];
@@ -81,6 +104,10 @@ static PetscErrorCode AddInflow(Build *b, Target target)
 
   PetscFunctionBegin;
   (void)target;
+  if (b->number[WEFT_NUMBER_CENTRE] >= 0) {
+    PetscCall(AddSource(b));
+    PetscFunctionReturn(0);
+  }
   PetscCall(WeftExpressionsFromKey("inflow_region", 1, region, &set));
   WeftCheck(set, PETSC_COMM_WORLD,
             "inflow_region is missing; the step 'inflow' of model_steps needs to know where, for example  inflow: {region: \"y "
@@ -104,6 +131,19 @@ static PetscErrorCode AddBuoyancy(Build *b, Target target)
   (void)target;
   PetscCall(WeftOpCreateBuoyancy(b->model->velocity, b->model->cells, b->model->options.dt, &op));
   PetscCall(Call(b, &op, (PetscInt[]){b->velocity, b->smoke, b->number[WEFT_NUMBER_BUOYANCY]}, &b->velocity));
+  PetscFunctionReturn(0);
+}
+
+/* velocity += dt control, an input that may differ from step to step. */
+static PetscErrorCode AddControl(Build *b, Target target)
+{
+  const PetscReal coefficients[2] = {1.0, b->model->options.dt};
+  WeftOp          op;
+
+  PetscFunctionBegin;
+  (void)target;
+  PetscCall(WeftOpCreateSum(b->model->velocity, 2, coefficients, &op));
+  PetscCall(Call(b, &op, (PetscInt[]){b->velocity, b->control}, &b->velocity));
   PetscFunctionReturn(0);
 }
 
@@ -231,6 +271,7 @@ static const StepRow rows[] = {
     {"inflow", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_INFLOW, AddInflow},
     {"buoyancy", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_BUOYANCY, AddBuoyancy},
     {"force", PETSC_FALSE, PETSC_FALSE, -1, AddForce},
+    {"control", PETSC_FALSE, PETSC_FALSE, -1, AddControl},
     {"prescribe", PETSC_FALSE, PETSC_FALSE, -1, AddPrescribe},
     {"obstacle", PETSC_FALSE, PETSC_FALSE, -1, AddObstacle},
     {"project", PETSC_FALSE, PETSC_FALSE, -1, AddProject},
@@ -256,7 +297,7 @@ static PetscErrorCode ParseStep(const char *line, const StepRow **row, Target *t
   if (!*row)
     return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
                        "'%s' is no step; there are: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, "
-                       "prescribe, obstacle, project, correct",
+                       "control, prescribe, obstacle, project, correct",
                        line);
   if ((*row)->targeted && count == 2) {
     PetscBool velocity, smoke;
@@ -286,7 +327,7 @@ static PetscErrorCode AddInputs(Build *b, const PetscBool reads[])
 {
   WeftModel      m                        = b->model;
   const PetscInt dim                      = WeftGridLayout(m->grid)->dim;
-  const PetscInt width[WEFT_NUMBER_KINDS] = {1, 1, dim, 1, 1};
+  const PetscInt width[WEFT_NUMBER_KINDS] = {1, 1, dim, 1, dim, 1};
   MPI_Comm       comm;
 
   PetscFunctionBegin;
@@ -299,6 +340,13 @@ static PetscErrorCode AddInputs(Build *b, const PetscBool reads[])
     PetscCall(WeftSpaceCreateNumbers(comm, m->batch, width[n], PETSC_TRUE, &numbers));
     PetscCall(AddInput(b, WeftNumberNames[n], numbers, &b->number[n]));
     PetscCall(WeftSpaceDestroy(&numbers));
+  }
+  if (b->control == WANTED) PetscCall(AddInput(b, "control", m->velocity, &b->control));
+  if (b->conductivity == WANTED) {
+    WeftSpace cells;
+    PetscCall(WeftModelCellSpace(m->grid, m->batch, "conductivity", &cells));
+    PetscCall(AddInput(b, "conductivity", cells, &b->conductivity));
+    PetscCall(WeftSpaceDestroy(&cells));
   }
   if (b->correction) PetscCall(AddInput(b, "weights", WeftOpInSpace(b->correction, 2), &b->weights));
   PetscFunctionReturn(0);
@@ -348,7 +396,7 @@ static PetscErrorCode AddSteps(Build *b)
 static PetscErrorCode Survey(Build *b, PetscBool reads[])
 {
   const WeftModelOptions *o        = &b->model->options;
-  PetscBool               corrects = PETSC_FALSE;
+  PetscBool               corrects = PETSC_FALSE, conducts = PETSC_FALSE;
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < o->steps; s++) {
@@ -357,11 +405,18 @@ static PetscErrorCode Survey(Build *b, PetscBool reads[])
     PetscCall(ParseStep(o->step[s], &row, &target));
     if (row->smoke || target == TARGET_SMOKE) b->model->smoke = PETSC_TRUE;
     if (row->number >= 0) reads[row->number + (target == TARGET_SMOKE ? 1 : 0)] = PETSC_TRUE;
+    if (row->add == AddControl) b->control = WANTED;
+    if (row->add == AddDiffuse && target == TARGET_SMOKE) PetscCall(WeftHasKey("model_conductivity", &conducts));
+    if (row->add == AddInflow) PetscCall(WeftHasKey("inflow_centre", &reads[WEFT_NUMBER_CENTRE]));
     if (row->add != AddCorrect) continue;
     corrects = PETSC_TRUE;
     if (!b->solver_gradient && s + 1 < o->steps)
       return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
                          "a gradient without the solver needs 'correct' as the last step, not '%s'", o->step[o->steps - 1]);
+  }
+  if (conducts) {
+    b->conductivity                = WANTED;
+    reads[WEFT_NUMBER_DIFFUSIVITY] = PETSC_FALSE;
   }
   if (b->correction && !corrects)
     return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "there is a correction, but no step 'correct' that applies it");
@@ -382,7 +437,7 @@ PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOpt
                                PetscBool solver_gradient, WeftModel *model)
 {
   PetscBool reads[WEFT_NUMBER_KINDS] = {PETSC_FALSE};
-  Build     b                        = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1}};
+  Build     b                        = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1, -1}};
   MPI_Comm  comm;
 
   PetscFunctionBegin;

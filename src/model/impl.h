@@ -14,6 +14,8 @@ static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscIn
 
 /* Diffusivity, buoyancy, inflow of every sample. */
 PetscErrorCode WeftModelSmokeNumbers(WeftModel model, const WeftState inputs[]);
+/* The value of a key for every sample, `width` numbers each: the key gives those of one sample, or of every simulation in turn. */
+PetscErrorCode WeftModelPerSample(WeftModel model, const char *key, PetscInt width, PetscReal values[], PetscBool *set);
 /* One cell field. */
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
 /* y = x with derivative zero: where the gradient is to stop. Not a derivative of its map, so it has no row in the list. */
@@ -24,6 +26,7 @@ typedef enum {
   WEFT_NUMBER_DIFFUSIVITY,
   WEFT_NUMBER_BUOYANCY,
   WEFT_NUMBER_INFLOW,
+  WEFT_NUMBER_CENTRE,
   WEFT_NUMBER_FEATURES,
   WEFT_NUMBER_KINDS
 } WeftNumber;

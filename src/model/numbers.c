@@ -77,18 +77,24 @@ PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscI
   PetscFunctionReturn(0);
 }
 
-/* One value for all samples, or one for each. */
-static PetscErrorCode PerSample(WeftModel m, const char *key, PetscReal values[], PetscBool *set)
+PetscErrorCode WeftModelPerSample(WeftModel m, const char *key, PetscInt width, PetscReal values[], PetscBool *set)
 {
-  PetscInt count = m->batch;
+  const PetscInt samples = m->options.samples ? m->options.samples : m->batch;
+  PetscReal     *all;
+  PetscInt       count = samples * width;
 
   PetscFunctionBegin;
   PetscCall(WeftHasKey(key, set));
   if (!*set) PetscFunctionReturn(0);
-  PetscCall(WeftGetRealList(key, values, &count));
-  if (count != 1 && count != m->batch)
-    return WeftFailKey(PETSC_COMM_WORLD, key, "needs 1 value, or %" PetscInt_FMT ", one per sample", m->batch);
-  for (PetscInt b = count; b < m->batch; b++) values[b] = values[0];
+  PetscCall(PetscMalloc1(count, &all));
+  PetscCall(WeftGetRealList(key, all, &count));
+  if (count != width && count != samples * width)
+    return WeftFailKey(PETSC_COMM_WORLD, key, "needs %" PetscInt_FMT " value%s, or %" PetscInt_FMT ", %" PetscInt_FMT " per sample", width, width > 1 ? "s" : "", samples * width, width);
+  for (PetscInt b = 0; b < m->batch; b++) {
+    const PetscInt sample = count == width ? 0 : PetscMin(m->options.first_sample + b, samples - 1); /* a replica without samples has one */
+    PetscCall(PetscArraycpy(values + b * width, all + sample * width, width));
+  }
+  PetscCall(PetscFree(all));
   PetscFunctionReturn(0);
 }
 
@@ -101,8 +107,8 @@ PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel m, const WeftState inputs[]
   PetscFunctionBegin;
   if (WeftModelInput(m, "viscosity") < 0 && WeftModelInput(m, "features") < 0) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(m->batch, &viscosity, m->batch, &reynolds));
-  PetscCall(PerSample(m, "model_viscosity", viscosity, &has_viscosity));
-  PetscCall(PerSample(m, "model_reynolds", reynolds, &has_reynolds));
+  PetscCall(WeftModelPerSample(m, "model_viscosity", 1, viscosity, &has_viscosity));
+  PetscCall(WeftModelPerSample(m, "model_reynolds", 1, reynolds, &has_reynolds));
   if (has_viscosity && has_reynolds)
     return WeftFailKey(PETSC_COMM_WORLD, "model_reynolds", "model_viscosity is given too; say one of them");
   WeftCheck(has_viscosity || has_reynolds, PETSC_COMM_WORLD,
@@ -120,6 +126,25 @@ PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel m, const WeftState inputs[]
     PetscCall(WeftModelSetNumbers(m, inputs, b, 2, names, values));
   }
   PetscCall(PetscFree2(viscosity, reynolds));
+  PetscFunctionReturn(0);
+}
+
+/* Centre of the round inflow, and the conductivity. */
+static PetscErrorCode SetFields(WeftModel m, const WeftState inputs[])
+{
+  const PetscInt centre = WeftModelInput(m, "inflow_centre"), conductivity = WeftModelInput(m, "conductivity");
+  WeftExpression expression[3];
+  PetscReal      largest;
+  PetscBool      set;
+
+  PetscFunctionBegin;
+  if (centre >= 0) PetscCall(WeftModelPerSample(m, "inflow_centre", WeftGridLayout(m->grid)->dim, (PetscReal *)WeftStateDataWrite(inputs[centre]), &set));
+  if (conductivity < 0) PetscFunctionReturn(0);
+  PetscCall(WeftExpressionsFromKey("model_conductivity", 1, expression, &set));
+  PetscCall(WeftExpressionFill(expression[0], inputs[conductivity], 0));
+  PetscCall(WeftExpressionsDestroy(expression));
+  PetscCall(WeftStateNorm(inputs[conductivity], NORM_INFINITY, &largest));
+  PetscCall(CheckDiffusion(m, "conductivity", largest));
   PetscFunctionReturn(0);
 }
 
@@ -142,5 +167,6 @@ PetscErrorCode WeftModelSmokeNumbers(WeftModel m, const WeftState inputs[])
     if (i) *i = rate * m->options.dt;
     if (f) PetscCall(PetscArraycpy(f, buoyancy, dim));
   }
+  PetscCall(SetFields(m, inputs));
   PetscFunctionReturn(0);
 }
