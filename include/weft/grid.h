@@ -162,6 +162,10 @@ typedef enum { WEFT_GHOST_VALUE, WEFT_GHOST_LINEAR, WEFT_GHOST_ZERO, WEFT_GHOST_
 PetscErrorCode WeftStateHalo(WeftState state, PetscInt width, WeftGhost ghost);
 /* The same for several states of one grid in one message per neighbour. */
 PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost);
+/* The same in two parts: the messages travel while the caller works on something else. Until the end the states may be read, not
+   written, and no other exchange of the grid begins. */
+PetscErrorCode WeftStatesHaloBegin(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost);
+PetscErrorCode WeftStatesHaloEnd(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost);
 /* Transposed side rule: adds the `width` ghost layers outside the box to the unknowns that they were made from and clears
    them. The ghosts that belong to neighbours are not looked at. Local. ghost: LINEAR, COPY (ZERO and VALUE: just clears). */
 PetscErrorCode WeftStateFold(WeftState state, PetscInt width, WeftGhost ghost);

@@ -101,50 +101,80 @@ static void UnpackAll(WeftGrid grid, PetscInt n, PetscInt states, const WeftStat
   }
 }
 
-static PetscErrorCode Exchange(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
+static PetscErrorCode Send(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
 {
-  MPI_Request requests[52];
-  PetscMPIInt rank, pending = 0;
+  PetscMPIInt rank;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
+  grid->requests = 0;
   for (PetscInt n = 0; n < grid->neighbours; n++) {
     const PetscMPIInt other = grid->neighbour[n].rank;
     size_t            bytes;
     PetscCall(Buffers(grid, n, states, state, width, &bytes));
     PackAll(grid, n, states, state, width);
     if (other == rank) continue;
-    PetscCallMPI(MPI_Irecv(grid->receive[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
-    PetscCallMPI(MPI_Isend(grid->send[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &requests[pending++]));
+    PetscCallMPI(MPI_Irecv(grid->receive[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &grid->request[grid->requests++]));
+    PetscCallMPI(MPI_Isend(grid->send[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &grid->request[grid->requests++]));
     WeftCostCount(WEFT_PHASE_HALO, 1, (PetscInt64)bytes);
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Receive(WeftGrid grid, PetscInt states, const WeftState state[], PetscInt width)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
   for (PetscInt n = 0; n < grid->neighbours; n++)
     if (grid->neighbour[n].rank == rank) UnpackAll(grid, n, states, state, width, grid->send[n]);
   PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO_WAIT));
-  PetscCallMPI(MPI_Waitall(pending, requests, MPI_STATUSES_IGNORE));
+  PetscCallMPI(MPI_Waitall(grid->requests, grid->request, MPI_STATUSES_IGNORE));
   PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO_WAIT));
   for (PetscInt n = 0; n < grid->neighbours; n++)
     if (grid->neighbour[n].rank != rank) UnpackAll(grid, n, states, state, width, grid->receive[n]);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+static PetscBool Filled(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
 {
-  PetscBool filled = PETSC_TRUE;
-  WeftGrid  grid;
+  for (PetscInt s = 0; s < n && width > 0; s++)
+    if (states[s]->ghost_width < width || states[s]->ghost != ghost) return PETSC_FALSE;
+  return PETSC_TRUE;
+}
+
+PetscErrorCode WeftStatesHaloBegin(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+{
+  WeftGrid grid;
 
   PetscFunctionBegin;
-  for (PetscInt s = 0; s < n; s++)
-    if (states[s]->ghost_width < width || states[s]->ghost != ghost) filled = PETSC_FALSE;
-  if (filled || width == 0) PetscFunctionReturn(0);
+  if (Filled(n, states, width, ghost)) PetscFunctionReturn(0);
   grid = states[0]->space->info.grid;
+  PetscCheck(!grid->exchanging, PETSC_COMM_SELF, PETSC_ERR_ORDER, "an exchange of ghosts begins before the one under way has ended");
   for (PetscInt s = 0; s < n; s++) {
     const WeftSpaceInfo *info = &states[s]->space->info;
     PetscCheck(info->grid == grid, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "states of several grids in one exchange");
     PetscCheck(width <= (info->kind == WEFT_PLANES ? grid->layout.halo[0] : info->width), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " ghost layers asked for, more than there are", width);
   }
   PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
-  PetscCall(Exchange(grid, n, states, width));
+  PetscCall(Send(grid, n, states, width));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO));
+  grid->exchanging = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStatesHaloEnd(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+{
+  WeftGrid grid;
+
+  PetscFunctionBegin;
+  if (Filled(n, states, width, ghost)) PetscFunctionReturn(0);
+  grid = states[0]->space->info.grid;
+  PetscCheck(grid->exchanging, PETSC_COMM_SELF, PETSC_ERR_ORDER, "no exchange of ghosts is under way");
+  grid->exchanging = PETSC_FALSE;
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
+  PetscCall(Receive(grid, n, states, width));
   for (PetscInt s = 0; s < n; s++) {
     for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
       const WeftArray array = WeftStateArray(states[s], i);
@@ -154,6 +184,14 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
     states[s]->ghost       = ghost;
   }
   PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftStatesHaloBegin(n, states, width, ghost));
+  PetscCall(WeftStatesHaloEnd(n, states, width, ghost));
   PetscFunctionReturn(0);
 }
 

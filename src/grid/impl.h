@@ -21,6 +21,9 @@ struct _n_WeftGrid {
   WeftNeighbour neighbour[26];
   size_t        room[26]; /* bytes of the message buffers */
   char         *send[26], *receive[26];
+  MPI_Request   request[52]; /* of the exchange under way */
+  PetscMPIInt   requests;
+  PetscBool     exchanging;
   char         *note; /* the first mistake that this rank met since the last agreement; NULL: none */
 };
 

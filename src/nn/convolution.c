@@ -269,6 +269,7 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   WeftState    z     = v->scratch_z ? v->scratch_z : y_bar[0];
   double      *w_bar = x_bar[PARAMETERS] ? (double *)WeftStateDataWrite(x_bar[PARAMETERS]) : NULL;
   RowWork      work  = {.v = v, .g = (const char *)WeftStateData(y_bar[0])};
+  const PetscInt z_width = v->scratch_x ? 2 * v->half : v->half;
 
   PetscFunctionBegin;
   (void)record;
@@ -278,16 +279,17 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   PetscCall(PetscArrayzero(v->bias_bar, v->out));
   work.z = v->scratch_z ? (char *)WeftStateDataWrite(z) : (char *)WeftStateData(z);
   ForRows(&v->y, DeriveRow, &work);
-  if (w_bar) {
+  if (w_bar) PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
+  if (x_bar[INPUT]) PetscCall(WeftStatesHaloBegin(1, &z, z_width, WEFT_GHOST_ZERO));
+  if (w_bar) { /* while the ghosts of z are on their way */
     WeftValuesAddTo(PETSC_FALSE, v->out, v->bias_bar, w_bar + (ptrdiff_t)v->taps * v->in * v->out);
-    PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
     if (v->winograd)
       WeftWinogradGradient(v->winograd, &v->x, WeftStateData(x[INPUT]), &v->z, work.z, w_bar);
     else
       WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
   }
   if (x_bar[INPUT]) {
-    PetscCall(WeftStateHalo(z, v->scratch_x ? 2 * v->half : v->half, WEFT_GHOST_ZERO));
+    PetscCall(WeftStatesHaloEnd(1, &z, z_width, WEFT_GHOST_ZERO));
     PetscCall(InputGradient(v, (const double *)WeftStateData(x[PARAMETERS]), work.z, x_bar[INPUT]));
   }
   PetscFunctionReturn(0);

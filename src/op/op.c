@@ -1,6 +1,9 @@
 /* The operator contract. */
 #include "op/impl.h"
 
+static WeftOpAfterAdjoint after_adjoint;
+static void              *after_context;
+
 static PetscErrorCode RegisterEvent(const char *name, const char *suffix, PetscLogEvent *event)
 {
   static PetscClassId class_id;
@@ -68,6 +71,12 @@ PetscErrorCode WeftOpDestroy(WeftOp *op)
   PetscCall(PetscFree(o->name));
   PetscCall(PetscFree(o));
   PetscFunctionReturn(0);
+}
+
+void WeftOpSetAfterAdjoint(WeftOpAfterAdjoint after, void *context)
+{
+  after_adjoint = after;
+  after_context = context;
 }
 
 PetscErrorCode WeftOpSetPhase(WeftOp op, WeftPhase phase)
@@ -143,6 +152,7 @@ PetscErrorCode WeftOpAdjoint(WeftOp op, const WeftState x[], const WeftState y[]
   PetscCall(Begin(op, 2));
   PetscCall((*op->maps.adjoint)(op, x, y, record, y_bar, x_bar));
   PetscCall(End(op, 2));
+  if (after_adjoint && !op->children) PetscCall((*after_adjoint)(op, x_bar, after_context));
   PetscFunctionReturn(0);
 }
 

@@ -149,7 +149,8 @@ static PetscErrorCode Play(Generator *g)
       g->in[i]            = g->out[i];
       g->out[i]           = old;
     }
-    PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, g->fine)); /* replicas go on, or stop, together */
+    /* replicas go on, or stop, together; before the first frame they do not wait for each other in every step */
+    if (n > g->skip || n % 50 == 0) PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, g->fine));
     if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
     if (n % 50 == 0 || n == steps) {
       PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));

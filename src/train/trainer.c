@@ -83,7 +83,8 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(WeftStateCreate(WeftNetParameterSpace(t->hybrid.net), &t->gradient));
   PetscCall(PetscMalloc1(t->unroll, &t->target));
   for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
-  PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, t->parameters + 2, &t->reduced));
+  PetscCall(WeftReductionCreate(t->gradient, &t->reduction));
+  PetscCall(PetscMalloc1(PetscMax(t->count, 1), &t->losses));
   PetscFunctionReturn(0);
 }
 
@@ -168,23 +169,22 @@ static PetscErrorCode KeepFault(PetscErrorCode ierr, PetscBool *failed)
 
 PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double gradient[], const WeftState initial_bar[])
 {
-  WeftState bar[WEFT_OP_MAX] = {NULL};
-  PetscReal part;
-  PetscBool failed = PETSC_FALSE;
+  WeftState     bar[WEFT_OP_MAX] = {NULL};
+  PetscReal     part;
+  PetscBool     failed = PETSC_FALSE;
+  const double *sums;
 
   PetscFunctionBegin;
   PetscCall(WeftStateZero(t->gradient));
   bar[t->weights_at] = t->gradient;
   if (initial_bar) bar[0] = initial_bar[0];
   PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
+  PetscCall(WeftReductionBegin(t->reduction, (const double[WEFT_REDUCED]){part, failed ? 1.0 : 0.0}));
   if (t->count && !failed) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
-  PetscCall(PetscArraycpy(t->reduced, (const double *)WeftStateData(t->gradient), t->parameters));
-  t->reduced[t->parameters]     = part;
-  t->reduced[t->parameters + 1] = failed ? 1.0 : 0.0;
-  PetscCall(WeftReduce(t->reduced, (PetscMPIInt)(t->parameters + 2), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
-  if (t->reduced[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
-  PetscCall(PetscArraycpy(gradient, t->reduced, t->parameters));
-  *loss = t->reduced[t->parameters];
+  PetscCall(WeftReductionEnd(t->reduction, &sums));
+  if (sums[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
+  PetscCall(PetscArraycpy(gradient, sums, t->parameters));
+  *loss = sums[t->parameters];
   PetscFunctionReturn(0);
 }
 
@@ -234,7 +234,8 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateDestroy(&t->target[n]));
   PetscCall(PetscFree(t->target));
   PetscCall(PetscFree(t->window));
-  PetscCall(PetscFree2(t->losses, t->reduced));
+  PetscCall(PetscFree(t->losses));
+  PetscCall(WeftReductionDestroy(&t->reduction));
   PetscCall(WeftStateDestroy(&t->gradient));
   PetscCall(WeftRolloutDestroy(&t->rollout));
   PetscCall(WeftHybridDestroy(&t->hybrid));

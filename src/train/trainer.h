@@ -3,6 +3,15 @@
 #define WEFT_TRAIN_TRAINER_H
 #include "train/batches.h"
 
+/* The reduction of an update (reduction.c). Begin before the reverse sweep that adds to the gradient; End waits for the sums:
+   gradient, then the others. Collective on the world. */
+#define WEFT_REDUCED 2 /* others: loss, ranks that failed */
+typedef struct _n_WeftReduction *WeftReduction;
+PetscErrorCode WeftReductionCreate(WeftState gradient, WeftReduction *reduction);
+PetscErrorCode WeftReductionBegin(WeftReduction reduction, const double others[WEFT_REDUCED]);
+PetscErrorCode WeftReductionEnd(WeftReduction reduction, const double **values);
+PetscErrorCode WeftReductionDestroy(WeftReduction *reduction);
+
 struct _n_WeftTrainer {
   WeftTeam     team;
   WeftTeamInfo info;
@@ -17,8 +26,9 @@ struct _n_WeftTrainer {
   WeftRollout  rollout;
   PetscInt     inputs, weights_at, parameters;
   WeftState    input[WEFT_OP_MAX], gradient, *target;
-  WeftWindow  *window;           /* [batch] */
-  PetscReal   *losses, *reduced; /* [count]; gradient, loss and failed ranks in the one reduction */
+  WeftWindow  *window; /* [batch] */
+  PetscReal   *losses; /* [count] */
+  WeftReduction reduction;
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
 PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);
