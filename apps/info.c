@@ -16,6 +16,7 @@ static PetscErrorCode Create(Case *c)
   WeftNetOptions   layers;
   WeftGridOptions  box;
   WeftTeamInfo     info;
+  PetscInt         role;
   PetscBool        set;
 
   PetscFunctionBegin;
@@ -23,14 +24,17 @@ static PetscErrorCode Create(Case *c)
   PetscCall(WeftTeamCreate(1, 1, &c->team));
   PetscCall(WeftTeamGetInfo(c->team, &info));
   PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(info.space, &box, &c->grid));
-  PetscCall(WeftHasKey("net_layers", &set));
+  PetscCall(WeftNetGiven(&set));
   if (set) {
     WeftSpace velocity, features;
     PetscCall(WeftSpaceCreateVelocity(c->grid, 1, &velocity));
     PetscCall(WeftModelFeatureSpace(c->grid, 1, &features));
-    PetscCall(WeftNetOptionsFromKeys(&layers));
-    PetscCall(WeftCorrectionCreate(velocity, features, one, one, &layers, &c->net, &c->correction));
+    PetscCall(WeftGetEnum("net_role", &role));
+    PetscCall(WeftNetOptionsFromKeys(role ? 1 : box.dim, &layers));
+    if (role) PetscCall(WeftPressureNetCreate(velocity, &layers, &c->net, &c->correction));
+    else PetscCall(WeftCorrectionCreate(velocity, features, one, one, &layers, &c->net, &c->correction));
     PetscCall(WeftNetOptionsDestroy(&layers));
     PetscCall(WeftSpaceDestroy(&velocity));
     PetscCall(WeftSpaceDestroy(&features));
@@ -108,25 +112,27 @@ static PetscErrorCode PrintMemory(const Case *c)
 
 static PetscErrorCode PrintNet(const Case *c)
 {
-  const WeftLayout   *l = WeftGridLayout(c->grid);
-  const WeftNetArray *arrays;
+  const WeftNetLayer *layer;
   PetscInt            count, receptive;
   PetscReal           flops;
+  size_t              bytes = 0;
 
   PetscFunctionBegin;
   if (!c->net) PetscFunctionReturn(0);
-  PetscCall(WeftNetArrays(c->net, &count, &arrays));
-  PetscCall(WeftNetFlops(c->net, &flops));
+  PetscCall(WeftNetLayers(c->net, &count, &layer));
   PetscCall(WeftNetReceptiveField(c->net, &receptive));
-  PetscCall(WeftLog("net: %d parameters, a cell sees %d cells along each axis, %.3g million flops per step",
-                    (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, (int)receptive,
-                    1e-6 * flops * l->cells[0] * l->cells[1] * l->cells[2]));
+  PetscCall(WeftLog("net                              channels  cells            parameters     Mflop  MB here"));
+  flops = 0.0;
   for (PetscInt i = 0; i < count; i++) {
-    PetscInt size = 1;
-    for (PetscInt s = 0; s < arrays[i].rank; s++) size *= arrays[i].shape[s];
-    PetscCall(WeftLog("  %-28s %d", arrays[i].name, (int)size));
+    char cells[32];
+    PetscCall(PetscSNPrintf(cells, sizeof(cells), "%d x %d x %d", (int)layer[i].cells[0], (int)layer[i].cells[1], (int)layer[i].cells[2]));
+    PetscCall(WeftLog("  %-30s %8d  %-16s %10d %9.3g %8.3g", layer[i].text, (int)layer[i].channels, cells, (int)layer[i].parameters,
+                      1e-6 * (double)layer[i].flops, 1e-6 * (double)layer[i].bytes));
+    flops += layer[i].flops;
+    bytes += layer[i].bytes;
   }
-  PetscCall(WeftLog("  kernels: %s", WeftKernelsName()));
+  PetscCall(WeftLog("  %d parameters, %.3g million flops and %.3g MB of features on this rank per sample and step; a cell sees %d cells along each axis; kernels: %s",
+                    (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, 1e-6 * (double)flops, 1e-6 * (double)bytes, (int)receptive, WeftKernelsName()));
   PetscFunctionReturn(0);
 }
 

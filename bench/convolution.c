@@ -38,7 +38,7 @@ typedef struct {
 
 static PetscErrorCode Create(const Shape *shape, WeftGrid *grid, BenchSetup *s)
 {
-  const WeftConvolutionOptions options = {shape->kernel, CHANNELS, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE};
+  const WeftConvolutionOptions options = {shape->kernel, CHANNELS, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE, 1};
   const PetscInt               cells[] = {shape->nx, shape->ny};
   WeftSpace                    space;
   WeftOp                       op;

@@ -229,7 +229,7 @@ static PetscErrorCode Project(const Spaces *s, WeftOp *op)
 
 static PetscErrorCode MakeConvolution(WeftSpace space, PetscInt kernel, WeftOp *op)
 {
-  const WeftConvolutionOptions options = {kernel, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE};
+  const WeftConvolutionOptions options = {kernel, 32, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, 1};
   return WeftOpCreateConvolution(space, space, &options, op);
 }
 static PetscErrorCode Convolution3(const Spaces *s, WeftOp *op)

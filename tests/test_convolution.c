@@ -43,7 +43,7 @@ static PetscErrorCode MakeGrid(MPI_Comm comm, const Case *c, PetscBool split, We
 /* Operator and random inputs, and what it makes of them. */
 static PetscErrorCode Run(WeftGrid grid, const Case *c, Setup *s)
 {
-  const WeftConvolutionOptions options = {c->kernel, c->out, c->activation, c->edges, c->residual};
+  const WeftConvolutionOptions options = {c->kernel, c->out, c->activation, c->edges, c->residual, 1};
   const PetscInt               width   = c->kernel / 2;
 
   PetscFunctionBegin;

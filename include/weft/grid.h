@@ -62,6 +62,11 @@ PetscErrorCode WeftGridOptionsFromKeys(WeftGridOptions *options);
 /* Lays the box over the ranks of comm. Collective. Fails when blocks are narrower than the halo, and proposes the largest
    layout that fits. */
 PetscErrorCode WeftGridCreate(MPI_Comm comm, const WeftGridOptions *options, WeftGrid *grid);
+/* A grid over the same box, with the same sides and process grid, of `ratio` times the cells (and the granularity) along every
+   axis; and one of as many times fewer, with a halo of one layer, whose granularity must divide. Blocks cover each other.
+   Collective. */
+PetscErrorCode WeftGridRefine(WeftGrid grid, PetscInt ratio, WeftGrid *fine);
+PetscErrorCode WeftGridCoarsen(WeftGrid grid, PetscInt ratio, WeftGrid *coarse);
 PetscErrorCode WeftGridReference(WeftGrid grid); /* one more owner */
 PetscErrorCode WeftGridDestroy(WeftGrid *grid);
 PetscErrorCode WeftGridGetComm(WeftGrid grid, MPI_Comm *comm);

@@ -53,7 +53,7 @@ typedef struct {
 } WeftModelOptions;
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options);
 PetscErrorCode WeftModelOptionsDestroy(WeftModelOptions *options);
-/* correction: (velocity, features, weights) -> velocity, or NULL: the step `correct` is passed over. solver_gradient FALSE:
+/* correction: (velocity, features, weights) or (velocity, weights) -> velocity, or NULL: the step `correct` is passed over. solver_gradient FALSE:
    the adjoint stops where it would enter the solver (reach "no-solver-gradient"). Reads the keys of obstacles, regions, forces.
    Collective on the grid. */
 PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction, PetscBool solver_gradient, WeftModel *model);
@@ -76,6 +76,9 @@ typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRES
 PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
 /* The states alone, from the keys <prefix>_velocity, _smoke, _seed ("initial" or "truth"). */
 PetscErrorCode WeftModelInitialStates(WeftModel model, WeftInitial type, const char *prefix, const WeftState states[]);
+/* Random smooth fields: waves up to -dataset_modes along each axis with amplitudes that fall as the wave number to the power
+   -dataset_smoothness, mean square 1; sample b is draw number + b of the seed, the same on every layout. */
+PetscErrorCode WeftRandomFields(WeftState state, PetscInt64 seed, PetscInt number);
 /* Viscosity and features of every sample from -model_viscosity or -model_reynolds. Fails like WeftModelSetNumbers. */
 PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel model, const WeftState inputs[]);
 /* Numbers of one sample from those of a simulation in a dataset: "reynolds" becomes the feature, "viscosity" (that of the

@@ -159,6 +159,22 @@ PetscErrorCode WeftObserveTake(WeftOp op, PetscInt time, const WeftState states[
 PetscErrorCode WeftOpCreateInterpolate(WeftSpace fields, PetscInt knots, WeftOp *op);
 /* The knots' values nearest to fields: a first guess. Collective on the space communicator. */
 PetscErrorCode WeftInterpolateKnots(WeftOp op, WeftState fields, WeftState knots);
+/* Losses, (state, target) -> per sample one number, this rank's part, with a weight of every value (fields as in Affine; copied;
+   NULL: 1):  squared 0.5 sum w (s - t)^2,  absolute sum w |s - t|,  relative 0.5 sum w (s - t)^2 / sum w t^2 (a target of zeros: as
+   squared). */
+typedef enum { WEFT_ERROR_SQUARED, WEFT_ERROR_ABSOLUTE, WEFT_ERROR_RELATIVE } WeftErrorKind;
+PetscErrorCode WeftOpCreateError(WeftSpace space, WeftErrorKind kind, WeftState weight, WeftOp *op);
+/* (velocity, anything) -> sum over cells of w (div u)^2; weight: one cell field. */
+PetscErrorCode WeftOpCreateDivergenceLoss(WeftSpace velocity, WeftState weight, WeftOp *op);
+/* A loss by name, for lists of terms: a row WEFT_LOSS(<Name>) of src/op/list.h names WeftLoss_<Name>. weight: of the state's fields. */
+typedef struct {
+  const char *name;
+  PetscErrorCode (*create)(WeftSpace space, WeftState weight, WeftOp *op);
+} WeftLossKind;
+/* Weighted sum of terms, each a line "squared 0.5": squared, absolute, relative, divergence. Fails naming the term. */
+PetscErrorCode WeftOpCreateLosses(WeftSpace space, PetscInt terms, char *const term[], WeftState weight, WeftOp *op);
+/* Each weighted term, summed over the samples of every apply since the last call (this rank's part); sums NULL: their number. */
+PetscErrorCode WeftLossTerms(WeftOp losses, PetscInt *terms, PetscReal sums[]);
 
 /* ---- matrix -------------------------------------------------------------------------------------------------- */
 

@@ -50,6 +50,8 @@ PetscErrorCode WeftSimulate(void);
 /* The verb dataset: one simulation per Reynolds number on the reference grid (grid_cells times -dataset_refine), restricted to
    the grid; train.h5 and test.h5. Replicas run different simulations, several at once as a batch. Collective on the world. */
 PetscErrorCode WeftDatasetGenerate(void);
+/* -dataset_fields random: one simulation whose frames are random smooth velocities, each a draw of its own. */
+PetscErrorCode WeftDatasetRandom(void);
 /* The verb rollout: plays every simulation of -rollout_dataset from its first frame, without and with the net of -rollout_weights,
    and compares with its frames; table.txt, errors.csv, summary.json, picture.png, errors.png, and the series reference,
    uncorrected, corrected of one simulation. A run that is no longer finite, or whose Courant number reaches -grid_halo minus 1,

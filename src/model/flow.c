@@ -260,6 +260,7 @@ static PetscErrorCode AddCorrect(Build *b, Target target)
     PetscCall(WeftOpCreateStop(b->model->velocity, &stop));
     PetscCall(Call(b, &stop, in, in));
   }
+  if (WeftOpInputs(b->correction) == 2) in[1] = b->weights; /* it is told no features */
   PetscCall(WeftProgramCall(b->program, b->correction, in, out));
   b->velocity = out[0];
   PetscFunctionReturn(0);
@@ -348,7 +349,7 @@ static PetscErrorCode AddInputs(Build *b, const PetscBool reads[])
     PetscCall(AddInput(b, "conductivity", cells, &b->conductivity));
     PetscCall(WeftSpaceDestroy(&cells));
   }
-  if (b->correction) PetscCall(AddInput(b, "weights", WeftOpInSpace(b->correction, 2), &b->weights));
+  if (b->correction) PetscCall(AddInput(b, "weights", WeftOpInSpace(b->correction, WeftOpInputs(b->correction) - 1), &b->weights));
   PetscFunctionReturn(0);
 }
 
@@ -420,7 +421,7 @@ static PetscErrorCode Survey(Build *b, PetscBool reads[])
   }
   if (b->correction && !corrects)
     return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "there is a correction, but no step 'correct' that applies it");
-  if (b->correction) reads[WEFT_NUMBER_FEATURES] = PETSC_TRUE;
+  if (b->correction && WeftOpInputs(b->correction) == 3) reads[WEFT_NUMBER_FEATURES] = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 

@@ -3,7 +3,7 @@
    adjoint, with z = y_bar activation':
      residual_bar += z, b_bar[o] += sum over p of z(p)[o], w_bar[t][i][o] += sum over p of x(p + t)[i] z(p)[o],
      x_bar(p)[i] += sum over t, o of z(p - t)[o] w[t][i][o]: a convolution of z with mirrored taps and transposed weights. */
-#include "nn/impl.h"
+#include "nn/builder.h"
 
 const char *const WeftActivations[] = {"none", "relu", "leaky_relu", "tanh"};
 
@@ -16,7 +16,7 @@ typedef struct {
   WeftConvolutionOptions options;
   const WeftKernels     *kernels;
   WeftWinograd           winograd; /* NULL: direct */
-  PetscInt               half, taps, in, out;
+  PetscInt               half, taps, in, out; /* half: cells from the middle tap to the last */
   WeftFeatures           x, y, z; /* z: adjoint before the activation */
   ptrdiff_t              tap_x[MAX_TAPS], tap_z[MAX_TAPS];
   WeftPacked             weights;      /* of the direct kernels */
@@ -31,11 +31,11 @@ typedef struct {
 
 static void TapOffsets(const Convolution *v, PetscInt dim, const WeftFeatures *f, ptrdiff_t offset[])
 {
-  const PetscInt h = v->half, hy = dim > 1 ? h : 0, hz = dim > 2 ? h : 0;
+  const PetscInt h = v->half, hy = dim > 1 ? h : 0, hz = dim > 2 ? h : 0, step = v->options.dilation;
   PetscInt       t = 0;
-  for (PetscInt k = -hz; k <= hz; k++)
-    for (PetscInt j = -hy; j <= hy; j++)
-      for (PetscInt i = -h; i <= h; i++) offset[t++] = k * f->stride[2] + j * f->stride[1] + i * f->stride[0];
+  for (PetscInt k = -hz; k <= hz; k += step)
+    for (PetscInt j = -hy; j <= hy; j += step)
+      for (PetscInt i = -h; i <= h; i += step) offset[t++] = k * f->stride[2] + j * f->stride[1] + i * f->stride[0];
 }
 
 /* to = convolution of from, row by row, over cells [lo, hi) counted from the first owned one. */
@@ -346,7 +346,8 @@ static PetscErrorCode Destroy(void *context)
 
 static PetscErrorCode CheckOptions(const WeftSpaceInfo *x, const WeftSpaceInfo *y, const WeftConvolutionOptions *o)
 {
-  const WeftLayout *l = WeftGridLayout(x->grid);
+  const WeftLayout *l    = WeftGridLayout(x->grid);
+  const PetscInt    half = o->kernel / 2 * PetscMax(o->dilation, 1);
 
   PetscFunctionBegin;
   PetscCheck(x->kind == WEFT_CHANNELS && y->kind == WEFT_CHANNELS && x->grid == y->grid && x->batch == y->batch &&
@@ -359,16 +360,16 @@ static PetscErrorCode CheckOptions(const WeftSpaceInfo *x, const WeftSpaceInfo *
              "a convolution of kernel %" PetscInt_FMT "; there are 1, 3 and 5", o->kernel);
   PetscCheck(o->edges == WEFT_GHOST_ZERO || o->edges == WEFT_GHOST_COPY, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
              "features have zero or copied edges");
-  PetscCheck(x->width >= o->kernel / 2, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
+  PetscCheck(x->width >= half, x->comm, PETSC_ERR_ARG_OUTOFRANGE,
              "a convolution of kernel %" PetscInt_FMT " needs features with %" PetscInt_FMT " ghost layers, not %" PetscInt_FMT,
-             o->kernel, o->kernel / 2, x->width);
+             o->kernel, half, x->width);
   for (PetscInt a = 0; a < l->dim && o->edges == WEFT_GHOST_COPY; a++) {
     const PetscInt narrowest = l->cells[a] / l->granularity / l->ranks[a] * l->granularity;
-    WeftCheck(narrowest >= o->kernel - 1, x->comm,
+    WeftCheck(narrowest >= 2 * half, x->comm,
               "copied edges with kernel %" PetscInt_FMT " need blocks of at least %" PetscInt_FMT
               " cells; along %c the narrowest has %" PetscInt_FMT
               "; use fewer ranks per domain (-team_replicas) or net_edges zero",
-              o->kernel, o->kernel - 1, "xyz"[a], narrowest);
+              o->kernel, 2 * half, "xyz"[a], narrowest);
   }
   PetscFunctionReturn(0);
 }
@@ -409,7 +410,8 @@ PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvo
   PetscCall(CheckOptions(info, WeftSpaceGetInfo(y), options));
   PetscCall(PetscNew(&v));
   v->options = *options;
-  v->half    = options->kernel / 2;
+  v->options.dilation = PetscMax(options->dilation, 1);
+  v->half    = options->kernel / 2 * v->options.dilation;
   v->taps    = 1;
   for (PetscInt a = 0; a < dim; a++) v->taps *= options->kernel;
   v->in  = info->channels;
@@ -417,7 +419,8 @@ PetscErrorCode WeftOpCreateConvolution(WeftSpace x, WeftSpace y, const WeftConvo
   v->x   = WeftFeaturesOf(x);
   v->y   = WeftFeaturesOf(y);
   PetscCall(WeftKernelsGet(info->single, &v->kernels));
-  PetscCall(WeftWinogradCreate(v->kernels, WeftGridLayout(info->grid), options->kernel, v->in, v->out, &v->winograd));
+  if (v->options.dilation == 1)
+    PetscCall(WeftWinogradCreate(v->kernels, WeftGridLayout(info->grid), options->kernel, v->in, v->out, &v->winograd));
   PetscCall(CreateBuffers(v, x, y));
   TapOffsets(v, dim, &v->x, v->tap_x);
   TapOffsets(v, dim, &v->z, v->tap_z);
@@ -436,20 +439,23 @@ PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt
     PetscBool              single;
     WeftConvolutionOptions options;
   } variants[] = {
-      {3, PETSC_FALSE, {3, 5, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE}},
-      {6, PETSC_FALSE, {3, 6, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE}},
-      {2, PETSC_FALSE, {5, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_TRUE}},
-      {4, PETSC_FALSE, {1, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE}},
-      {3, PETSC_FALSE, {5, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE}},
-      {3, PETSC_TRUE, {3, 6, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE}},
+      {3, PETSC_FALSE, {3, 5, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_FALSE, 1}},
+      {6, PETSC_FALSE, {3, 6, WEFT_ACTIVATION_LEAKY_RELU, WEFT_GHOST_COPY, PETSC_TRUE, 1}},
+      {2, PETSC_FALSE, {5, 3, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_TRUE, 1}},
+      {4, PETSC_FALSE, {1, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_ZERO, PETSC_FALSE, 1}},
+      {3, PETSC_FALSE, {5, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, 1}},
+      {3, PETSC_TRUE, {3, 6, WEFT_ACTIVATION_RELU, WEFT_GHOST_ZERO, PETSC_TRUE, 1}},
+      {3, PETSC_FALSE, {3, 4, WEFT_ACTIVATION_TANH, WEFT_GHOST_ZERO, PETSC_FALSE, 2}},
+      {3, PETSC_FALSE, {3, 2, WEFT_ACTIVATION_NONE, WEFT_GHOST_COPY, PETSC_FALSE, 2}},
   };
   const WeftConvolutionOptions *options = &variants[variant].options;
+  const PetscInt                width   = options->kernel / 2 * options->dilation;
   WeftSpace                     x, y;
   WeftOp                        op;
 
   PetscFunctionBegin;
-  PetscCall(WeftSpaceCreateChannels(grid, batch, variants[variant].inputs, options->kernel / 2, variants[variant].single, &x));
-  PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? options->kernel / 2 : 0,
+  PetscCall(WeftSpaceCreateChannels(grid, batch, variants[variant].inputs, width, variants[variant].single, &x));
+  PetscCall(WeftSpaceCreateChannels(grid, batch, options->outputs, variant % 2 ? width : 0,
                                     variants[variant].single, &y));
   PetscCall(WeftOpCreateConvolution(x, y, options, &op));
   PetscCall(WeftOpExampleFill(op, example));
@@ -459,3 +465,17 @@ PetscErrorCode WeftOpExample_Convolution(WeftGrid grid, PetscInt batch, PetscInt
   PetscCall(WeftSpaceDestroy(&y));
   PetscFunctionReturn(0);
 }
+
+static PetscErrorCode Build(WeftBuilder b, const WeftLayer *layer, WeftValue *x)
+{
+  const WeftConvolutionOptions options = {layer->kernel,       layer->outputs, layer->activation,
+                                          WeftBuilderEdges(b), PETSC_FALSE,    layer->dilation};
+  WeftValue                    parameters;
+
+  PetscFunctionBegin;
+  PetscCall(WeftBuilderWeights(b, "conv", layer->kernel, WeftSpaceGetInfo(WeftBuilderSpace(b, *x))->channels, layer->outputs, &parameters));
+  PetscCall(WeftBuilderConvolution(b, &options, *x, parameters, -1, x));
+  PetscFunctionReturn(0);
+}
+const WeftLayerKind WeftLayer_Convolution = {
+    .name = "conv", .words = "KERNEL OUTPUTS [ACTIVATION] [DILATION]", .build = Build};

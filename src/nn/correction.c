@@ -27,28 +27,25 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
   const WeftSpaceInfo *info     = WeftSpaceGetInfo(velocity);
   const PetscInt       channels = info->fields + (numbers ? WeftSpaceGetInfo(numbers)->count : 0);
   PetscReal            inverse[WEFT_MAX_FIELDS];
-  PetscInt             outputs, width;
-  WeftLayer           *layer;
+  PetscInt             width;
   WeftSpace            space;
   WeftOp               features, add;
 
   PetscFunctionBegin;
-  PetscCall(WeftLayersParse(info->comm, options, &layer));
-  outputs = layer[options->layers - 1].outputs;
-  width   = WeftLayersWidth(options->layers, layer);
-  PetscCall(PetscFree(layer));
-  if (outputs != info->fields)
-    return WeftFailKey(info->comm, "net_layers",
-                       "line %" PetscInt_FMT " (%s) ends the net with %" PetscInt_FMT
-                       " outputs; the velocity that it corrects has %" PetscInt_FMT " components",
-                       options->layers, options->layer[options->layers - 1], outputs, info->fields);
   for (PetscInt f = 0; f < info->fields; f++) {
     PetscCheck(scale[f] > 0.0, info->comm, PETSC_ERR_ARG_OUTOFRANGE, "scale %g of field %s; it must be positive",
                (double)scale[f], info->name[f]);
     inverse[f] = 1.0 / scale[f];
   }
+  PetscCall(WeftNetWidth(info->comm, options, &width));
   PetscCall(WeftSpaceCreateChannels(info->grid, info->batch, channels, width, options->single, &space));
   PetscCall(WeftNetCreate(space, options, net));
+  if (WeftSpaceGetInfo(WeftOpOutSpace(WeftNetOp(*net), 0))->channels != info->fields)
+    return WeftFailKey(info->comm, "net_layers",
+                       "line %" PetscInt_FMT " (%s) ends the net with %" PetscInt_FMT
+                       " outputs; the velocity that it corrects has %" PetscInt_FMT " components",
+                       options->layers, options->layer[options->layers - 1],
+                       WeftSpaceGetInfo(WeftOpOutSpace(WeftNetOp(*net), 0))->channels, info->fields);
   PetscCall(WeftOpCreateFeatures(velocity, numbers, inverse, number_scale, space, &features));
   PetscCall(WeftOpCreateAddChannels(velocity, WeftOpOutSpace(WeftNetOp(*net), 0), scale, &add));
   PetscCall(BuildProgram(velocity, numbers, WeftNetParameterSpace(*net), features, WeftNetOp(*net), add, op));

@@ -145,15 +145,4 @@ PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd);
 void WeftWinogradConvolve(WeftWinograd winograd, const double *weights, PetscBool transposed, const WeftConvolve *c, const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y);
 /* w_bar[tap][in][out] += sum over the owned cells of x(cell + tap)[in] z(cell)[out] */
 void WeftWinogradGradient(WeftWinograd winograd, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar);
-
-/* ---- layers --------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  PetscBool      residual;
-  PetscInt       kernel, outputs;
-  WeftActivation activation;
-} WeftLayer;
-/* Reads the lines of a net. Fails naming the line. Collective on comm. layers: PetscMalloc1'ed. */
-PetscErrorCode WeftLayersParse(MPI_Comm comm, const WeftNetOptions *options, WeftLayer **layers);
-PetscInt       WeftLayersWidth(PetscInt layers, const WeftLayer layer[]); /* ghost layers that the widest kernel needs */
 #endif

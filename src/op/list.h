@@ -1,5 +1,7 @@
 /* Every operator of Weft, one row each: WEFT_OP(name, dimensions, sides, variants). The row's example is the function
-   WeftOpExample_<name>; the contract test goes through the rows. An operator without a row does not exist. */
+   WeftOpExample_<name>; the contract test goes through the rows. An operator without a row does not exist.
+   WEFT_LAYER(name): a layer of nets, WeftLayer_<name>; WEFT_LOSS(name): a term of a loss, WeftLoss_<name>; what a case file says is
+   looked for among them. Included with the three macros defined. */
 WEFT_OP(Diffuse, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
 WEFT_OP(Affine, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3)
 WEFT_OP(Sum, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
@@ -15,9 +17,21 @@ WEFT_OP(Interpolate, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2)
 WEFT_OP(Source, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
 WEFT_OP(Conduct, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
 WEFT_OP(Observe, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
-WEFT_OP(Convolution, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 6)
+WEFT_OP(Error, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3) WEFT_LOSS(Squared) WEFT_LOSS(Absolute) WEFT_LOSS(Relative)
+WEFT_OP(DivergenceLoss, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1) WEFT_LOSS(Divergence)
+WEFT_OP(Losses, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
+WEFT_OP(Convolution, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 8) WEFT_LAYER(Convolution)
+WEFT_LAYER(Residual)
+WEFT_OP(Pool, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3) WEFT_LAYER(Pool)
+WEFT_OP(Upsample, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3) WEFT_LAYER(Upsample)
+WEFT_OP(Concat, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2) WEFT_LAYER(Concat)
+WEFT_LAYER(Keep)
+WEFT_OP(Normalise, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2) WEFT_LAYER(Normalise)
+WEFT_OP(Shuffle, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3) WEFT_LAYER(Strided) WEFT_LAYER(Transposed)
+WEFT_OP(Dense, 1, WEFT_ALL_SIDES, 2)
 WEFT_OP(Features, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2)
 WEFT_OP(AddChannels, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2)
 WEFT_OP(Correction, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 2)
+WEFT_OP(PressureNet, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 1)
 WEFT_OP(Advect, WEFT_ALL_DIMS, WEFT_ALL_SIDES, 3)
 WEFT_OP(Project, 6, WEFT_ALL_SIDES, 3)

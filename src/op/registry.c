@@ -1,6 +1,8 @@
 /* The table of every operator, made from the list. The examples are defined beside their operators, in this folder and above. */
 #include "op/impl.h"
 
+#define WEFT_LAYER(name) /* src/nn/layers.c */
+#define WEFT_LOSS(name)  /* src/op/losses.c */
 #define WEFT_OP(name, dims, sides, variants) PetscErrorCode WeftOpExample_##name(WeftGrid, PetscInt, PetscInt, WeftOpExample *);
 #include "op/list.h"
 #undef WEFT_OP

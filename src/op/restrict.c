@@ -147,30 +147,12 @@ PetscErrorCode WeftOpCreateRestrict(WeftSpace fine, WeftSpace coarse, WeftOp *op
 /* From a grid with twice (variant 1: three times) the cells to the given one. */
 PetscErrorCode WeftOpExample_Restrict(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
-  const WeftLayout *l     = WeftGridLayout(grid);
-  const PetscInt    ratio = 2 + variant;
-  WeftGridOptions   options;
-  WeftGrid          finer;
-  WeftSpace         fine, coarse;
-  MPI_Comm          comm;
-  WeftOp            op;
+  WeftGrid  finer;
+  WeftSpace fine, coarse;
+  WeftOp    op;
 
   PetscFunctionBegin;
-  PetscCall(WeftGridGetComm(grid, &comm));
-  PetscCall(WeftGridOptionsDefault(&options));
-  options.dim         = l->dim;
-  options.wall        = l->wall;
-  options.granularity = ratio * l->granularity;
-  options.halo        = l->halo[0];
-  for (PetscInt a = 0; a < l->dim; a++) {
-    options.cells[a] = ratio * l->cells[a];
-    options.lower[a] = l->lower[a];
-    options.upper[a] = l->lower[a] + l->h[a] * l->cells[a];
-    options.ranks[a] = l->ranks[a];
-    PetscCall(PetscArraycpy(options.side[a], l->side[a], 2));
-    PetscCall(PetscArraycpy(&options.side_velocity[a][0][0], &l->side_velocity[a][0][0], 6));
-  }
-  PetscCall(WeftGridCreate(comm, &options, &finer));
+  PetscCall(WeftGridRefine(grid, 2 + variant, &finer));
   PetscCall(WeftOpExampleSpace(finer, batch, 1, &fine));
   PetscCall(WeftOpExampleSpace(grid, batch, 1, &coarse));
   PetscCall(WeftOpCreateRestrict(fine, coarse, &op));

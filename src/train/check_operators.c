@@ -110,15 +110,12 @@ PetscErrorCode WeftCheckOperators(WeftGradientCheck *c)
   const WeftOp      step = WeftModelStep(t->hybrid.model);
   Walk              walk = {.check = c};
   WeftState         out[WEFT_OP_MAX];
-  WeftOp            loss;
 
   PetscFunctionBegin;
   PetscCall(WeftLog("  %-34s %-9s %-8s %-7s", "operator", "dot", "at most", "order"));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
   PetscCall(WeftOpWatch(step, t->input, out, Visit, &walk));
-  PetscCall(WeftOpCreateSquaredError(t->velocity, &loss));
-  PetscCall(CheckOne(&walk, loss, (WeftState[]){out[0], t->target[0]}));
-  PetscCall(WeftOpDestroy(&loss));
+  PetscCall(CheckOne(&walk, t->loss, (WeftState[]){out[0], t->target[0]}));
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, t->grid));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
   PetscFunctionReturn(0);

@@ -70,6 +70,7 @@ static PetscErrorCode ReadInfo(WeftEvaluation *e)
 
   PetscFunctionBegin;
   PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftNetAlignGrid(&box));
   for (PetscInt a = 0; a < 3; a++) box.ranks[a] = 0;
   PetscCall(WeftGridCreate(PETSC_COMM_SELF, &box, &grid));
   PetscCall(WeftSpaceCreateVelocity(grid, 1, &space));
@@ -96,6 +97,7 @@ static PetscErrorCode CreateGrid(WeftEvaluation *e)
   e->batch  = PetscMax(e->count, 1);
   e->rounds = (e->info.simulations + e->members.replicas - 1) / e->members.replicas;
   PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(e->members.space, &box, &e->grid));
   PetscCall(WeftSpaceCreateVelocity(e->grid, e->batch, &e->velocity));
   PetscCall(WeftDataOpen(PETSC_COMM_WORLD, e->velocity, e->dataset, &info, &e->file));

@@ -76,6 +76,7 @@ static PetscErrorCode CreateModel(Generator *g)
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
   options.viscosity_ratio = 1.0; /* this is the reference */
+  options.first_sample    = PetscMin(g->first, g->simulations - 1);
   PetscCall(WeftModelCreate(g->fine, batch, &options, NULL, PETSC_TRUE, &g->model));
   PetscCall(WeftModelOptionsDestroy(&options));
   PetscCall(WeftSpaceCreateVelocity(g->coarse, batch, &g->kept));
@@ -185,10 +186,13 @@ PetscErrorCode WeftDatasetGenerate(void)
 {
   const double start = MPI_Wtime();
   char         folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
+  PetscInt     fields;
   WeftSummary  summary;
   Generator    g;
 
   PetscFunctionBegin;
+  PetscCall(WeftGetEnum("dataset_fields", &fields));
+  if (fields) PetscFunctionReturn(WeftDatasetRandom());
   PetscCall(PetscMemzero(&g, sizeof(g)));
   PetscCall(ReadKeys(&g));
   PetscCall(CreateGrids(&g));

@@ -7,15 +7,18 @@ PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales 
   WeftSpace        velocity, features;
   WeftNetOptions   layers;
   WeftModelOptions options;
+  PetscInt         role;
   PetscBool        set;
 
   PetscFunctionBegin;
-  PetscCall(WeftHasKey("net_layers", &set));
+  PetscCall(WeftNetGiven(&set));
+  PetscCall(WeftGetEnum("net_role", &role));
   WeftCheck(set, PETSC_COMM_WORLD, "net_layers is missing: this verb needs a net; a case names one as  net: {layers: [residual 3 32, conv 1 2]}");
   PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
   PetscCall(WeftModelFeatureSpace(grid, batch, &features));
-  PetscCall(WeftNetOptionsFromKeys(&layers));
-  PetscCall(WeftCorrectionCreate(velocity, features, scales->velocity, &reynolds_scale, &layers, &hybrid->net, &hybrid->correction));
+  PetscCall(WeftNetOptionsFromKeys(role ? 1 : WeftSpaceGetInfo(velocity)->fields, &layers));
+  if (role) PetscCall(WeftPressureNetCreate(velocity, &layers, &hybrid->net, &hybrid->correction));
+  else PetscCall(WeftCorrectionCreate(velocity, features, scales->velocity, &reynolds_scale, &layers, &hybrid->net, &hybrid->correction));
   PetscCall(WeftNetOptionsDestroy(&layers));
   PetscCall(WeftModelOptionsFromKeys(&options));
   PetscCall(WeftModelCreate(grid, batch, &options, hybrid->correction, solver_gradient, &hybrid->model));
@@ -57,8 +60,9 @@ PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, cons
 {
   const PetscInt      count = WeftSpaceGetInfo(WeftNetParameterSpace(net))->count, one = 1;
   const WeftNetArray *array;
+  const WeftNetLayer *layer;
   PetscInt            n;
-  char              **layers, text[1024] = "";
+  char                text[4096] = "";
 
   PetscFunctionBegin;
   PetscCall(WeftArraysSet(arrays, "/weights", 1, &count, weights));
@@ -72,12 +76,11 @@ PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, cons
   }
   PetscCall(WeftArraysSet(arrays, "/scales/velocity", 1, &dim, scales->velocity));
   PetscCall(WeftArraysSet(arrays, "/scales/reynolds", 1, &one, &scales->reynolds));
-  PetscCall(WeftGetStringList("net_layers", &layers, &n));
+  PetscCall(WeftNetLayers(net, &n, &layer));
   for (PetscInt i = 0; i < n; i++) {
     if (i) PetscCall(PetscStrlcat(text, ", ", sizeof(text)));
-    PetscCall(PetscStrlcat(text, layers[i], sizeof(text)));
+    PetscCall(PetscStrlcat(text, layer[i].text, sizeof(text)));
   }
-  PetscCall(WeftFreeStringList(&layers, n));
   PetscCall(WeftArraysSetString(arrays, "net_layers", text));
   PetscCall(WeftArraysSetString(arrays, "case", WeftCaseName()));
   PetscFunctionReturn(0);

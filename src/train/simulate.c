@@ -1,10 +1,13 @@
 /* The verb simulate: plays a model from its initial state and writes the series, figures, a picture and a summary. */
 #include "train/flow.h"
+#include "train/projection.h"
 
 typedef struct {
   WeftTeam         team;
   WeftGrid         grid;
   WeftModel        model;
+  WeftHybrid       hybrid;     /* with -simulate_weights: owns the model */
+  WeftProjection   projection; /* with -simulate_projection */
   WeftState        in[WEFT_OP_MAX], out[WEFT_OP_MAX]; /* of the step */
   WeftSeries       series;
   FILE            *table;
@@ -14,11 +17,39 @@ typedef struct {
   double           seconds; /* in the steps alone */
 } Simulation;
 
-static PetscErrorCode Create(Simulation *s)
+static PetscErrorCode CreateModel(Simulation *s, const char *weights)
 {
   WeftModelOptions options;
-  WeftGridOptions  box;
-  WeftTeamInfo     info;
+  WeftArrays       arrays;
+  WeftScales       scales;
+  PetscInt         at;
+
+  PetscFunctionBegin;
+  if (!weights[0]) {
+    PetscCall(WeftModelOptionsFromKeys(&options));
+    options.before_obstacle = PETSC_TRUE;
+    PetscCall(WeftModelCreate(s->grid, 1, &options, NULL, PETSC_TRUE, &s->model));
+    PetscCall(WeftModelOptionsDestroy(&options));
+    PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftArraysRead(weights, &arrays));
+  PetscCall(WeftWeightsGetScales(arrays, weights, WeftGridLayout(s->grid)->dim, &scales));
+  PetscCall(WeftHybridCreate(s->grid, 1, &scales, PETSC_TRUE, &s->hybrid));
+  s->model = s->hybrid.model;
+  PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
+  at = WeftModelInput(s->model, "weights");
+  PetscCall(WeftWeightsGet(arrays, weights, s->hybrid.net, (double *)WeftStateDataWrite(s->in[at])));
+  PetscCall(WeftArraysDestroy(&arrays));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Create(Simulation *s)
+{
+  char            weights[PETSC_MAX_PATH_LEN];
+  WeftGridOptions box;
+  WeftTeamInfo    info;
+  PetscBool       projection;
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(s, sizeof(*s)));
@@ -29,16 +60,17 @@ static PetscErrorCode Create(Simulation *s)
   PetscCall(WeftTeamCreate(1, 1, &s->team));
   PetscCall(WeftTeamGetInfo(s->team, &info));
   PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGetString("simulate_weights", weights, sizeof(weights)));
+  PetscCall(WeftGetBool("simulate_projection", &projection));
+  if (projection && !weights[0]) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "there is no net to compare; give simulate_weights");
+  if (weights[0]) PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(info.space, &box, &s->grid));
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  options.before_obstacle = PETSC_TRUE;
-  PetscCall(WeftModelCreate(s->grid, 1, &options, NULL, PETSC_TRUE, &s->model));
-  PetscCall(WeftModelOptionsDestroy(&options));
-  PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
+  PetscCall(CreateModel(s, weights));
   PetscCall(WeftInitialStates(s->model, s->in));
   PetscCall(WeftModelSetNumbersFromKeys(s->model, s->in));
   PetscCall(WeftCheckUnusedOptions());
   PetscCall(WeftOutputFolder("simulate", s->folder, sizeof(s->folder)));
+  if (projection) PetscCall(WeftProjectionCreate(s->model, s->folder, &s->projection));
   PetscFunctionReturn(0);
 }
 
@@ -109,7 +141,8 @@ static PetscErrorCode Run(Simulation *s)
   PetscCall(WriteFrame(s, 0, s->in));
   for (PetscInt n = 1; n <= s->steps; n++) {
     const double begin = MPI_Wtime();
-    PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
+    if (s->projection) PetscCall(WeftProjectionStep(s->projection, n, WeftModelStep(s->model), s->in, s->out));
+    else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
     s->seconds += MPI_Wtime() - begin;
     PetscCall(WeftGridAgree(s->grid));
     PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
@@ -155,6 +188,7 @@ static PetscErrorCode Finish(Simulation *s)
   PetscCall(WeftSummaryReal(summary, "max_divergence", f->max_divergence));
   PetscCall(WeftSummaryRealList(summary, "force", WeftGridLayout(s->grid)->dim, f->force));
   PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)s->steps));
+  if (s->projection) PetscCall(WeftProjectionReport(s->projection, summary));
   PetscCall(InFolder(s, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));
   PetscCall(WeftSummaryDestroy(&summary));
@@ -172,7 +206,9 @@ PetscErrorCode WeftSimulate(void)
   PetscCall(Run(&s));
   PetscCall(Finish(&s));
   PetscCall(WeftStepStatesDestroy(WeftModelStep(s.model), s.in, s.out));
-  PetscCall(WeftModelDestroy(&s.model));
+  PetscCall(WeftProjectionDestroy(&s.projection));
+  if (s.hybrid.model) PetscCall(WeftHybridDestroy(&s.hybrid));
+  else PetscCall(WeftModelDestroy(&s.model));
   PetscCall(WeftGridDestroy(&s.grid));
   PetscCall(WeftTeamDestroy(&s.team));
   PetscFunctionReturn(0);

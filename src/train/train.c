@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "train/points.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -98,7 +99,11 @@ static PetscErrorCode OpenTable(Training *t)
     while (t->table && t->first && fgets(line, sizeof(line), t->table))
       if (atol(line) <= t->first) end = ftell(t->table); /* the heading counts as update 0 */
     if (t->table && end > 0) failed = fseek(t->table, end, SEEK_SET) || ftruncate(fileno(t->table), end) ? PETSC_TRUE : PETSC_FALSE;
-    else if (t->table) fprintf(t->table, "update,loss,gradient_norm,seconds\n");
+    else if (t->table) {
+      fprintf(t->table, "update,loss,gradient_norm,seconds");
+      for (PetscInt i = 0; i < t->trainer->terms && t->trainer->terms > 1; i++) fprintf(t->table, ",%s", t->trainer->term[i]);
+      fprintf(t->table, "\n");
+    }
   }
   PetscCall(WeftAgree(PETSC_COMM_WORLD, failed, "%s cannot be written", path));
   PetscFunctionReturn(0);
@@ -145,29 +150,39 @@ static PetscErrorCode Update(Training *t, PetscInt k)
   t->done                         = k + 1;
   t->update_seconds[k - t->first] = MPI_Wtime() - begin;
   t->recent[k % RECENT]           = t->loss;
-  if (t->table) fprintf(t->table, "%d,%.9g,%.6g,%.6g\n", (int)(k + 1), (double)t->loss, (double)t->norm, t->update_seconds[k - t->first]);
+  if (!t->table) PetscFunctionReturn(0);
+  fprintf(t->table, "%d,%.9g,%.6g,%.6g", (int)(k + 1), (double)t->loss, (double)t->norm, t->update_seconds[k - t->first]);
+  for (PetscInt i = 0; i < t->trainer->terms && t->trainer->terms > 1; i++) fprintf(t->table, ",%.9g", (double)t->trainer->term_value[i]);
+  fprintf(t->table, "\n");
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode Loop(Training *t)
 {
   const PetscInt per_epoch = WeftBatchesPerEpoch(t->trainer->batches), every = t->every ? t->every : per_epoch;
+  PetscReal      epoch_loss = 0.0;
   WeftProgress   progress;
 
   PetscFunctionBegin;
+  if (!t->first && t->trainer->validation > 0.0) {
+    PetscCall(WeftTrainerValidate(t->trainer, &t->validation));
+    PetscCall(WeftLog("before training: validation loss %.6g", (double)t->validation));
+  }
   PetscCall(WeftProgressCreate(t->trainer->supervised ? "train (pairs)" : "train", t->updates - t->first, &progress));
   PetscCall(WeftCostBegin("update"));
   for (PetscInt k = t->first; k < t->updates; k++) {
     PetscInt n;
     PetscCall(Update(t, k));
+    epoch_loss += t->loss / (PetscReal)per_epoch;
     n            = PetscMin(RECENT, k + 1 - t->first);
     t->mean_loss = 0.0;
     for (PetscInt i = 0; i < n; i++) t->mean_loss += t->recent[(k - i) % RECENT] / (PetscReal)n;
     PetscCall(WeftProgressUpdate(progress, k + 1 - t->first, "epoch %.2f  loss %.4g  |gradient| %.3g", (double)(k + 1) / (double)per_epoch, (double)t->mean_loss, (double)t->norm));
     if ((k + 1) % per_epoch == 0 && t->trainer->validation > 0.0) {
       PetscCall(WeftTrainerValidate(t->trainer, &t->validation));
-      PetscCall(WeftLog("epoch %d: validation loss %.6g", (int)((k + 1) / per_epoch), (double)t->validation));
+      PetscCall(WeftLog("epoch %d: loss %.6g, validation loss %.6g", (int)((k + 1) / per_epoch), (double)epoch_loss, (double)t->validation));
     }
+    if ((k + 1) % per_epoch == 0) epoch_loss = 0.0;
     if ((k + 1) % every == 0 || k + 1 == t->updates) PetscCall(Save(t));
   }
   PetscCall(WeftCostEnd(t->updates - t->first));
@@ -247,8 +262,11 @@ static PetscErrorCode Run(Training *t)
 PetscErrorCode WeftTrain(void)
 {
   Training t;
+  PetscInt mode;
 
   PetscFunctionBegin;
+  PetscCall(WeftGetEnum("train_mode", &mode));
+  if (mode == 2) PetscFunctionReturn(WeftTrainPoints());
   PetscCall(PetscMemzero(&t, sizeof(t)));
   PetscCall(WeftTrainerCreate(&t.trainer));
   PetscCall(Run(&t));

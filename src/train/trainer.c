@@ -11,6 +11,8 @@ static PetscErrorCode ReadKeys(WeftTrainer t)
   PetscCall(WeftGetInt("train_unroll", &t->unroll));
   PetscCall(WeftGetInt("train_batch", &t->batch));
   PetscCall(WeftGetReal("train_validation", &t->validation));
+  PetscCall(WeftGetReal("train_noise", &t->noise));
+  if (!(t->noise >= 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "train_noise", "an amplitude is not negative; 0: no noise");
   if (t->unroll < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_unroll", "an update plays at least 1 step");
   if (t->batch < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_batch", "an update needs at least 1 sample");
   if (!(t->validation >= 0.0 && t->validation < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "train_validation", "a share lies in [0, 1)");
@@ -37,6 +39,7 @@ static PetscErrorCode CreateGrid(WeftTrainer t)
   PetscCall(WeftTeamGetInfo(t->team, &t->info));
   PetscCall(WeftTeamShare(t->team, t->batch, &t->first, &t->count));
   PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(t->info.space, &box, &t->grid));
   PetscCall(WeftSpaceCreateVelocity(t->grid, PetscMax(t->count, 1), &t->velocity));
   PetscFunctionReturn(0);
@@ -61,6 +64,35 @@ static PetscErrorCode ReadData(WeftTrainer t)
   PetscFunctionReturn(0);
 }
 
+/* The terms of the loss, and the weight of each place. */
+static PetscErrorCode CreateLoss(WeftTrainer t)
+{
+  WeftState      weight = NULL;
+  WeftExpression region;
+  WeftSpace      one;
+  char         **text;
+  PetscInt       texts;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetStringList("loss_terms", &t->term, &t->terms));
+  PetscCall(WeftGetStringList("loss_region", &text, &texts));
+  if (texts > 1) return WeftFailKey(PETSC_COMM_WORLD, "loss_region", "one expression is needed, not %" PetscInt_FMT, texts);
+  if (texts) {
+    PetscCall(WeftSpaceCreateVelocity(t->grid, 1, &one));
+    PetscCall(WeftStateCreate(one, &weight));
+    PetscCall(WeftExpressionCreate("loss_region", text[0], &region));
+    for (PetscInt f = 0; f < WeftSpaceGetInfo(one)->fields; f++) PetscCall(WeftExpressionFill(region, weight, f));
+    PetscCall(WeftExpressionDestroy(&region));
+    PetscCall(WeftSpaceDestroy(&one));
+  }
+  if (t->terms > WEFT_MAX_TERMS) return WeftFailKey(PETSC_COMM_WORLD, "loss_terms", "%" PetscInt_FMT " terms; at most %d are allowed", t->terms, WEFT_MAX_TERMS);
+  PetscCall(WeftOpCreateLosses(t->velocity, t->terms, t->term, weight, &t->loss));
+  PetscCall(PetscCalloc1(t->terms, &t->term_value));
+  PetscCall(WeftStateDestroy(&weight));
+  PetscCall(WeftFreeStringList(&text, texts));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode CreateRollout(WeftTrainer t)
 {
   WeftRolloutOptions options = {0};
@@ -69,12 +101,12 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(WeftRolloutOptionsFromKeys(&options));
   PetscCall(WeftHybridCreate(t->grid, PetscMax(t->count, 1), &t->scales, options.reach == WEFT_REACH_NO_SOLVER_GRADIENT ? PETSC_FALSE : PETSC_TRUE, &t->hybrid));
   WeftCheck(WeftModelStates(t->hybrid.model) == 1, PETSC_COMM_WORLD, "model_steps: training compares velocities; leave smoke out of the steps");
-  PetscCall(WeftOpCreateSquaredError(t->velocity, &options.loss));
+  PetscCall(CreateLoss(t));
+  options.loss   = t->loss;
   options.step   = WeftModelStep(t->hybrid.model);
   options.states = 1;
   options.length = t->unroll;
   PetscCall(WeftRolloutCreate(&options, &t->rollout));
-  PetscCall(WeftOpDestroy(&options.loss));
   t->inputs = WeftOpInputs(options.step);
   for (PetscInt i = 0; i < t->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(options.step, i), &t->input[i]));
   PetscCall(WeftModelInitial(t->hybrid.model, t->input));
@@ -139,6 +171,20 @@ static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
   PetscFunctionReturn(0);
 }
 
+/* Uniform noise on the initial states of an update, keyed by seed, update, sample and place. */
+static PetscErrorCode AddNoise(WeftTrainer t, PetscInt k)
+{
+  PetscInt seed;
+
+  PetscFunctionBegin;
+  if (!(t->noise > 0.0)) PetscFunctionReturn(0);
+  PetscCall(WeftGetInt("seed", &seed));
+  if (!t->noise_state) PetscCall(WeftStateCreate(t->velocity, &t->noise_state));
+  PetscCall(WeftStateSetRandom(t->noise_state, ((PetscInt64)seed << 32) + k, t->first, 0.0, t->noise));
+  PetscCall(WeftStateAXPY(t->input[0], 1.0, t->noise_state));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer t, PetscReal *loss)
 {
   PetscFunctionBegin;
@@ -154,6 +200,7 @@ PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
   PetscFunctionBegin;
   PetscCall(WeftBatchesDraw(t->batches, k, t->window));
   PetscCall(LoadWindows(t, t->window));
+  PetscCall(AddNoise(t, k));
   PetscFunctionReturn(0);
 }
 
@@ -171,7 +218,8 @@ PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double g
 {
   WeftState     bar[WEFT_OP_MAX] = {NULL};
   PetscReal     part;
-  PetscBool     failed = PETSC_FALSE;
+  PetscBool     failed               = PETSC_FALSE;
+  double        beside[WEFT_REDUCED] = {0.0};
   const double *sums;
 
   PetscFunctionBegin;
@@ -179,11 +227,15 @@ PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double g
   bar[t->weights_at] = t->gradient;
   if (initial_bar) bar[0] = initial_bar[0];
   PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
-  PetscCall(WeftReductionBegin(t->reduction, (const double[WEFT_REDUCED]){part, failed ? 1.0 : 0.0}));
+  beside[0] = part;
+  beside[1] = failed ? 1.0 : 0.0;
+  PetscCall(WeftLossTerms(t->loss, &t->terms, beside + 2));
+  PetscCall(WeftReductionBegin(t->reduction, beside));
   if (t->count && !failed) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
   PetscCall(WeftReductionEnd(t->reduction, &sums));
   if (sums[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
   PetscCall(PetscArraycpy(gradient, sums, t->parameters));
+  PetscCall(PetscArraycpy(t->term_value, sums + t->parameters + 2, t->terms));
   *loss = sums[t->parameters];
   PetscFunctionReturn(0);
 }
@@ -214,6 +266,7 @@ PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
     first += count;
     PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
   }
+  PetscCall(WeftLossTerms(t->loss, &t->terms, t->term_value)); /* those of updates start anew */
   sums[1] = failed ? 1.0 : 0.0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   if (sums[1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
@@ -238,6 +291,10 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   PetscCall(WeftReductionDestroy(&t->reduction));
   PetscCall(WeftStateDestroy(&t->gradient));
   PetscCall(WeftRolloutDestroy(&t->rollout));
+  PetscCall(WeftOpDestroy(&t->loss));
+  PetscCall(WeftStateDestroy(&t->noise_state));
+  PetscCall(WeftFreeStringList(&t->term, t->terms));
+  PetscCall(PetscFree(t->term_value));
   PetscCall(WeftHybridDestroy(&t->hybrid));
   PetscCall(WeftBatchesDestroy(&t->batches));
   PetscCall(WeftSpaceDestroy(&t->velocity));

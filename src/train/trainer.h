@@ -5,7 +5,8 @@
 
 /* The reduction of an update (reduction.c). Begin before the reverse sweep that adds to the gradient; End waits for the sums:
    gradient, then the others. Collective on the world. */
-#define WEFT_REDUCED 2 /* others: loss, ranks that failed */
+#define WEFT_MAX_TERMS 8
+#define WEFT_REDUCED (2 + WEFT_MAX_TERMS) /* others: loss, ranks that failed, terms of the loss */
 typedef struct _n_WeftReduction *WeftReduction;
 PetscErrorCode WeftReductionCreate(WeftState gradient, WeftReduction *reduction);
 PetscErrorCode WeftReductionBegin(WeftReduction reduction, const double others[WEFT_REDUCED]);
@@ -17,7 +18,8 @@ struct _n_WeftTrainer {
   WeftTeamInfo info;
   PetscInt     unroll, batch, first, count; /* this replica's samples: [first, first + count) of an update's batch */
   PetscBool    supervised;
-  PetscReal    validation;
+  PetscReal    validation, noise;
+  WeftState    noise_state; /* NULL: without */
   WeftGrid     grid;
   WeftSpace    velocity;
   WeftBatches  batches; /* NULL: without a dataset */
@@ -29,6 +31,10 @@ struct _n_WeftTrainer {
   WeftWindow  *window; /* [batch] */
   PetscReal   *losses; /* [count] */
   WeftReduction reduction;
+  WeftOp       loss;
+  PetscInt     terms;
+  char       **term;       /* as the case names them */
+  PetscReal   *term_value; /* [terms] of the last update, weighted: their sum is the loss */
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
 PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);

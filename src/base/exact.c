@@ -1,5 +1,7 @@
 /* Sums of the same bits on every layout: integers add in any order. */
-#include "solve/impl.h"
+#include <math.h>
+#include <weft/base.h>
+#include "base/exact.h"
 
 PetscErrorCode WeftExactScaleSet(MPI_Comm comm, PetscReal largest, PetscInt total, WeftExactScale *scale)
 {
