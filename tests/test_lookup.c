@@ -85,7 +85,7 @@ static PetscErrorCode Run(Case *c, PetscInt field, PetscBool plain)
 {
   const WeftLayout *l = WeftGridLayout(c->grid);
   const double     *u[3], *du[3], *in[INPUTS];
-  double           *d[3], *d_bar[3];
+  double           *d[3], *d_bar[3], *spread;
   WeftState        *out   = c->out[plain];
   PetscInt          fault = 0;
   WeftLookup        g;
@@ -105,16 +105,13 @@ static PetscErrorCode Run(Case *c, PetscInt field, PetscBool plain)
   WeftLookupTangent(&g, -1, u, in[FIELD], du, in[DFIELD], WeftStatePlaneWrite(out[DVALUE], field, 0));
   WeftLookupLimit(&g, u, in[FIELD], in[FORWARD], WeftStatePlaneWrite(out[LIMITED], field, 0),
                   WeftStatePlaneWrite(out[CODE], field, 0));
-  WeftLookupSlopes(&g, -1, u, d, in[FIELD], 0.7, in[BAR], PETSC_FALSE, d_bar);
-  WeftLookupSlopes(&g, 1, NULL, d, in[FORWARD], 0.3, in[BAR], PETSC_TRUE, d_bar);
+  WeftLookupDisplace(&g, PETSC_TRUE, u, d);
   for (PetscInt a = 0; a < l->dim; a++) PetscCall(WeftStateHalo(out[MOVED + a], l->halo[0], WEFT_GHOST_ZERO));
-  {
-    double *spread = WeftStatePlaneWrite(out[SPREAD], field, 0);
-    for (PetscInt i = 0; i < l->plane; i++)
-      spread[i] = i % 3 ? -0.0 : 0.1 * (double)(i % 7); /* a sum that gets nothing keeps its sign */
-    WeftLookupScatter(&g, -1, (const double *const *)d, 1.5, in[BAR], spread);
-    WeftLookupScatter(&g, 1, (const double *const *)d, -0.5, in[BAR], spread);
-  }
+  spread = WeftStatePlaneWrite(out[SPREAD], field, 0);
+  for (PetscInt i = 0; i < l->plane; i++)
+    spread[i] = i % 3 ? -0.0 : 0.1 * (double)(i % 7); /* a sum that gets nothing keeps its sign */
+  WeftLookupAdjoint(&g, -1, u, (const double *const *)d, in[FIELD], 1.5, in[BAR], PETSC_FALSE, d_bar, spread);
+  WeftLookupAdjoint(&g, 1, u, (const double *const *)d, in[FORWARD], -0.5, in[BAR], PETSC_TRUE, d_bar, spread);
   if (plain) PetscFunctionReturn(0);
   WEFT_FOR_STRIPS(&g, g.lo, g.hi, s)
   {

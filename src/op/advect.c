@@ -72,7 +72,7 @@ static PetscErrorCode NoteFault(Advect *a, WeftState velocity, PetscInt field, P
   PetscCall(Scratch(a, a->dim, a->displacement));
   Velocity(a, velocity, sample, u);
   PlanesWrite(a, a->displacement, field, sample, d);
-  WeftLookupDisplace(&a->lookup[field], u, d);
+  WeftLookupDisplace(&a->lookup[field], PETSC_FALSE, u, d);
   worst = WeftLookupWorst(&a->lookup[field], d, at, &axis);
   PetscCall(WeftGridNote(info->grid,
                          "advection of %s: a Courant number of %.4g along %c at (%" PetscInt_FMT ", %" PetscInt_FMT
@@ -193,8 +193,8 @@ static PetscErrorCode AdvectTangent(WeftOp op, const WeftState x[], const WeftSt
 
 /* ---- adjoint ----------------------------------------------------------------------------------------------------- */
 
-/* Displacements of the points that I own. */
-static PetscErrorCode Displace(Advect *a, WeftState velocity)
+/* Displacements of the points that I own; border: of those that neighbours see. */
+static PetscErrorCode Displace(Advect *a, PetscBool border, WeftState velocity)
 {
   PetscFunctionBegin;
   PetscCall(Scratch(a, a->dim, a->displacement));
@@ -204,44 +204,29 @@ static PetscErrorCode Displace(Advect *a, WeftState velocity)
     double       *d[3];
     Velocity(a, velocity, b, u);
     PlanesWrite(a, a->displacement, f, b, d);
-    WeftLookupDisplace(&a->lookup[f], u, d);
+    WeftLookupDisplace(&a->lookup[f], border, u, d);
   }
   PetscFunctionReturn(0);
 }
 
-/* displacement_bar (+)= what the lookups of `from` with adjoint scale * bar give to the displacements that I own. velocity: sets
-   the displacements on the way; NULL: they are there. */
-static PetscErrorCode Slopes(Advect *a, PetscInt sign, WeftState velocity, WeftState from, PetscReal scale, WeftState bar,
-                             PetscBool add)
+/* What lookups of `from` with the adjoint scale * bar give: displacement_bar (+)= to the displacements that I own, if they are
+   `wanted`, and to += to the values (NULL: not wanted), whose side ghosts must be clear, and take their share. */
+static PetscErrorCode LookUpAdjoint(Advect *a, PetscInt sign, WeftState velocity, WeftState from, PetscReal scale,
+                                    WeftState bar, PetscBool wanted, PetscBool add, WeftState to)
 {
   PetscFunctionBegin;
-  PetscCall(Scratch(a, a->dim, a->displacement));
   PetscCall(Scratch(a, a->dim, a->displacement_bar));
   FOR_PLANES(a, f, b)
   {
-    const double *u[3];
-    double       *d[3], *d_bar[3];
-    if (velocity) {
-      Velocity(a, velocity, b, u);
-      PlanesWrite(a, a->displacement, f, b, d);
-    } else
-      Planes(a, a->displacement, f, b, (const double **)d);
+    const double *u[3], *d[3];
+    double       *d_bar[3];
+    Velocity(a, velocity, b, u);
+    Planes(a, a->displacement, f, b, d);
     PlanesWrite(a, a->displacement_bar, f, b, d_bar);
-    WeftLookupSlopes(&a->lookup[f], sign, velocity ? u : NULL, d, WeftStatePlane(from, f, b), scale, WeftStatePlane(bar, f, b),
-                     add, d_bar);
+    WeftLookupAdjoint(&a->lookup[f], sign, u, d, WeftStatePlane(from, f, b), scale, WeftStatePlane(bar, f, b), add,
+                      wanted ? d_bar : NULL, to ? WeftStatePlaneWrite(to, f, b) : NULL);
   }
   PetscFunctionReturn(0);
-}
-
-/* to += transposed lookups of scale * bar; side ghosts of `to` must be clear, and take their share. */
-static void Scatter(const Advect *a, PetscInt sign, PetscReal scale, WeftState bar, WeftState to)
-{
-  FOR_PLANES(a, f, b)
-  {
-    const double *d[3];
-    Planes(a, a->displacement, f, b, d);
-    WeftLookupScatter(&a->lookup[f], sign, d, scale, WeftStatePlane(bar, f, b), WeftStatePlaneWrite(to, f, b));
-  }
 }
 
 /* Faces of an axis that the displacements of a field read: mine, and beyond open sides where means of four reach out. */
@@ -255,13 +240,14 @@ static void FaceRange(const WeftLayout *l, PetscInt axis, WeftLocation location,
   if (l->side[b][1] == WEFT_SIDE_OPEN && l->start[b] + l->count[b] == l->cells[b]) hi[b]++;
 }
 
-/* velocity_bar += transposed means of displacement_bar (ghosts filled). */
+/* velocity_bar += transposed means of displacement_bar . */
 static PetscErrorCode AddVelocity(const Advect *a, WeftState velocity_bar)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(a->space);
   const WeftLayout    *l    = WeftGridLayout(info->grid);
 
   PetscFunctionBegin;
+  PetscCall(WeftStatesHalo(a->dim, a->displacement_bar, 1, WEFT_GHOST_ZERO));
   PetscCall(WeftStateFold(velocity_bar, 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
   for (PetscInt axis = 0; axis < a->dim; axis++) {
     for (PetscInt b = 0; b < a->batch; b++) {
@@ -277,17 +263,16 @@ static PetscErrorCode AddVelocity(const Advect *a, WeftState velocity_bar)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode ExchangeBars(const Advect *a, WeftState first, WeftState second, PetscBool displacement,
-                                   PetscBool displacement_bar)
+/* Adjoints and the displacements that neighbours see, in one message. */
+static PetscErrorCode ExchangeBars(const Advect *a, WeftState bar, WeftState code)
 {
-  WeftState states[8];
+  WeftState states[5];
   PetscInt  n = 0;
 
   PetscFunctionBegin;
-  if (first) states[n++] = first;
-  if (second) states[n++] = second;
-  for (PetscInt axis = 0; axis < a->dim && displacement; axis++) states[n++] = a->displacement[axis];
-  for (PetscInt axis = 0; axis < a->dim && displacement_bar; axis++) states[n++] = a->displacement_bar[axis];
+  states[n++] = bar;
+  if (code) states[n++] = code;
+  for (PetscInt axis = 0; axis < a->dim; axis++) states[n++] = a->displacement[axis];
   PetscCall(WeftStatesHalo(n, states, a->halo, WEFT_GHOST_ZERO));
   PetscFunctionReturn(0);
 }
@@ -295,33 +280,27 @@ static PetscErrorCode ExchangeBars(const Advect *a, WeftState first, WeftState s
 static PetscErrorCode AdjointSemiLagrangian(Advect *a, const WeftState x[], WeftState y_bar, const WeftState x_bar[])
 {
   PetscFunctionBegin;
-  if (x_bar[1])
-    PetscCall(Slopes(a, -1, x[1], x[0], 1.0, y_bar, PETSC_FALSE));
-  else
-    PetscCall(Displace(a, x[1]));
-  PetscCall(
-      ExchangeBars(a, x_bar[0] ? y_bar : NULL, NULL, x_bar[0] ? PETSC_TRUE : PETSC_FALSE, x_bar[1] ? PETSC_TRUE : PETSC_FALSE));
-  if (x_bar[0]) {
-    PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
-    Scatter(a, -1, 1.0, y_bar, x_bar[0]);
-    PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_LINEAR));
-  }
+  PetscCall(Displace(a, PETSC_TRUE, x[1]));
+  if (x_bar[0]) PetscCall(ExchangeBars(a, y_bar, NULL));
+  if (x_bar[0]) PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
+  PetscCall(LookUpAdjoint(a, -1, x[1], x[0], 1.0, y_bar, x_bar[1] ? PETSC_TRUE : PETSC_FALSE, PETSC_FALSE, x_bar[0]));
+  if (x_bar[0]) PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_LINEAR));
   if (x_bar[1]) PetscCall(AddVelocity(a, x_bar[1]));
   PetscFunctionReturn(0);
 }
 
-/* forward_bar = within - lookup^T within / 2, within = y_bar where the limiter does not hold: first message. */
-static PetscErrorCode AdjointForward(Advect *a, WeftState y_bar)
+/* forward_bar = within - lookup^T within / 2, within = y_bar where the limiter does not hold. */
+static PetscErrorCode AdjointForward(Advect *a, const WeftState x[], WeftState forward, WeftState y_bar, PetscBool wanted)
 {
   PetscFunctionBegin;
-  PetscCall(ExchangeBars(a, y_bar, a->code, PETSC_TRUE, PETSC_FALSE));
+  PetscCall(ExchangeBars(a, y_bar, a->code));
   FOR_PLANES(a, f, b)
   WeftLookupLimitAdjoint(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
                          WeftStatePlaneWrite(a->within, f, b));
   PetscCall(Scratch(a, 1, &a->forward_bar));
   PetscCall(WeftStateZero(a->forward_bar));
   PetscCall(WeftStateAXPY(a->forward_bar, 1.0, a->within));
-  Scatter(a, 1, -0.5, a->within, a->forward_bar);
+  PetscCall(LookUpAdjoint(a, 1, x[1], forward, -0.5, a->within, wanted, PETSC_FALSE, a->forward_bar));
   PetscCall(WeftStateFold(a->forward_bar, 1, WEFT_GHOST_LINEAR));
   PetscFunctionReturn(0);
 }
@@ -329,19 +308,19 @@ static PetscErrorCode AdjointForward(Advect *a, WeftState y_bar)
 static PetscErrorCode AdjointMacCormack(Advect *a, const WeftState x[], WeftState forward, WeftState y_bar,
                                         const WeftState x_bar[])
 {
+  const PetscBool wanted = x_bar[1] ? PETSC_TRUE : PETSC_FALSE;
+
   PetscFunctionBegin;
   PetscCall(FindBranches(a, x, forward));
-  PetscCall(Displace(a, x[1]));
-  PetscCall(AdjointForward(a, y_bar));
-  if (x_bar[1]) {
-    PetscCall(Slopes(a, 1, NULL, forward, -0.5, a->within, PETSC_FALSE));
-    PetscCall(Slopes(a, -1, NULL, x[0], 1.0, a->forward_bar, PETSC_TRUE));
-  }
-  PetscCall(ExchangeBars(a, x_bar[0] ? a->forward_bar : NULL, NULL, PETSC_FALSE, x_bar[1] ? PETSC_TRUE : PETSC_FALSE));
+  PetscCall(Displace(a, PETSC_TRUE, x[1]));
+  PetscCall(AdjointForward(a, x, forward, y_bar, wanted));
   if (x_bar[0]) {
+    PetscCall(WeftStateHalo(a->forward_bar, a->halo, WEFT_GHOST_ZERO));
     PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
     PetscCall(WeftStateAXPY(x_bar[0], 0.5, a->within));
-    Scatter(a, -1, 1.0, a->forward_bar, x_bar[0]);
+  }
+  PetscCall(LookUpAdjoint(a, -1, x[1], x[0], 1.0, a->forward_bar, wanted, PETSC_TRUE, x_bar[0]));
+  if (x_bar[0]) {
     FOR_PLANES(a, f, b)
     WeftLookupLimitScatter(&a->lookup[f], WeftStatePlane(a->code, f, b), WeftStatePlane(y_bar, f, b),
                            WeftStatePlaneWrite(x_bar[0], f, b));
@@ -377,7 +356,7 @@ static PetscErrorCode AdvectBranches(WeftOp op, const WeftState x[], PetscInt *c
 
   PetscFunctionBegin;
   PetscCall(Exchange(a, x, WEFT_GHOST_VALUE));
-  PetscCall(Displace(a, x[1]));
+  PetscCall(Displace(a, PETSC_FALSE, x[1]));
   if (kinds == 3) {
     PetscCall(Scratch(a, 1, &a->forward));
     PetscCall(LookUp(a, x[1], x[0], a->forward));

@@ -85,10 +85,19 @@ void WeftLookupTangent(const WeftLookup *g, PetscInt sign, const double *const v
 
 /* ---- adjoint ------------------------------------------------------------------------------------------------------ */
 
-void WeftLookupDisplace(const WeftLookup *g, const double *const velocity[3], double *const d[3])
+/* Does a neighbour see points of the strip? */
+static PetscBool AtBorder(const WeftLookup *g, const WeftStrip *s)
+{
+  for (int a = 0; a < (int)g->dim; a++)
+    if (s->place[a] < g->lo[a] + g->halo || s->place[a] + (a == 0 ? s->n : 1) > g->hi[a] - g->halo) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+void WeftLookupDisplace(const WeftLookup *g, PetscBool border, const double *const velocity[3], double *const d[3])
 {
   WEFT_FOR_STRIPS(g, g->lo, g->hi, s)
   {
+    if (border && !AtBorder(g, &s)) continue;
     for (int a = 0; a < (int)g->dim; a++) WeftStripDisplace(g, &s, a, velocity[a], d[a] + s.at);
   }
 }
@@ -121,43 +130,66 @@ WEFT_KERNEL static void SetSlopes(int n, double scale, PetscBool add, const doub
     for (int i = 0; i < n; i++) to[i] = slope[i] * (scale * bar[i]);
 }
 
-void WeftLookupSlopes(const WeftLookup *g, PetscInt sign, const double *const velocity[3], double *const d[3], const double *f,
-                      PetscReal scale, const double *bar, PetscBool add, double *const d_bar[3])
-{
-  WEFT_FOR_STRIPS(g, g->lo, g->hi, s)
-  {
-    const double *rows[3] = {NULL, NULL, NULL};
-    double        slope[3][WEFT_STRIP];
-    WeftPlaces    p;
-    WeftCorners   c;
-    for (int a = 0; a < (int)g->dim; a++) {
-      if (velocity) WeftStripDisplace(g, &s, a, velocity[a], d[a] + s.at);
-      rows[a] = d[a] + s.at;
-    }
-    (void)WeftStripPlace(g, &s, (double)sign, rows, &p);
-    WeftStripCorners(g, &s, &p, f, &c);
-    WeftStripSlope(g, &s, &p, &c, slope);
-    for (int a = 0; a < (int)g->dim; a++) SetSlopes(s.n, scale * (double)sign, add, slope[a], bar + s.at, d_bar[a] + s.at);
-  }
-}
-
 WEFT_KERNEL static void Scale(int n, double scale, const double *restrict from, double *restrict to)
 {
   for (int i = 0; i < n; i++) to[i] = scale * from[i];
 }
 
-void WeftLookupScatter(const WeftLookup *g, PetscInt sign, const double *const d[3], PetscReal scale, const double *bar,
+typedef struct { /* what WeftLookupAdjoint works on */
+  const WeftLookup    *g;
+  double               sign, scale;
+  const double *const *velocity, *const *d;
+  const double  *f, *bar;
+  PetscBool      add;
+  double *const *d_bar;
+  double        *f_bar;
+} Adjoint;
+
+/* The points [lo, hi) of a row. mine: their displacements come from the velocity, and have adjoints. */
+static void AdjointRow(const Adjoint *t, PetscInt lo, PetscInt hi, PetscInt j, PetscInt k, PetscBool mine)
+{
+  const WeftLookup *g      = t->g;
+  const PetscInt    low[3] = {lo, j, k}, high[3] = {hi, j + 1, k + 1};
+
+  WEFT_FOR_STRIPS(g, low, high, s)
+  {
+    double        d[3][WEFT_STRIP], slope[3][WEFT_STRIP], scaled[WEFT_STRIP];
+    const double *rows[3] = {NULL, NULL, NULL};
+    WeftPlaces    p;
+    WeftCorners   c;
+    for (int a = 0; a < (int)g->dim; a++) {
+      if (mine) WeftStripDisplace(g, &s, a, t->velocity[a], d[a]);
+      rows[a] = mine ? d[a] : t->d[a] + s.at;
+    }
+    (void)WeftStripPlace(g, &s, t->sign, rows, &p);
+    if (mine && t->d_bar) {
+      WeftStripCorners(g, &s, &p, t->f, &c);
+      WeftStripSlope(g, &s, &p, &c, slope);
+      for (int a = 0; a < (int)g->dim; a++)
+        SetSlopes(s.n, t->scale * t->sign, t->add, slope[a], t->bar + s.at, t->d_bar[a] + s.at);
+    }
+    if (!t->f_bar) continue;
+    Scale(s.n, t->scale, t->bar + s.at, scaled);
+    WeftStripScatter(g, &s, &p, scaled, t->f_bar);
+  }
+}
+
+void WeftLookupAdjoint(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *const d[3],
+                       const double *f, PetscReal scale, const double *bar, PetscBool add, double *const d_bar[3],
                        double *f_bar)
 {
-  WEFT_FOR_STRIPS(g, g->point_lo, g->point_hi, s)
-  {
-    const double *rows[3] = {NULL, NULL, NULL};
-    double        scaled[WEFT_STRIP];
-    WeftPlaces    p;
-    for (int a = 0; a < (int)g->dim; a++) rows[a] = d[a] + s.at;
-    (void)WeftStripPlace(g, &s, (double)sign, rows, &p);
-    Scale(s.n, scale, bar + s.at, scaled);
-    WeftStripScatter(g, &s, &p, scaled, f_bar);
+  const Adjoint t = {g, (double)sign, scale, velocity, d, f, bar, add, d_bar, f_bar};
+
+  for (PetscInt k = g->point_lo[2]; k < g->point_hi[2]; k++) {
+    for (PetscInt j = g->point_lo[1]; j < g->point_hi[1]; j++) {
+      if (j < g->lo[1] || j >= g->hi[1] || k < g->lo[2] || k >= g->hi[2]) {
+        if (f_bar) AdjointRow(&t, g->point_lo[0], g->point_hi[0], j, k, PETSC_FALSE);
+        continue;
+      }
+      if (f_bar) AdjointRow(&t, g->point_lo[0], g->lo[0], j, k, PETSC_FALSE);
+      AdjointRow(&t, g->lo[0], g->hi[0], j, k, PETSC_TRUE);
+      if (f_bar) AdjointRow(&t, g->hi[0], g->point_hi[0], j, k, PETSC_FALSE);
+    }
   }
 }
 

@@ -35,15 +35,15 @@ void WeftLookupValues(const WeftLookup *g, PetscInt sign, const double *const ve
 /* dy = its tangent; dvelocity[0] or df NULL: zero. */
 void WeftLookupTangent(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *f,
                        const double *const dvelocity[3], const double *df, double *dy);
-/* d[axis] = displacement of the points that I own. */
-void WeftLookupDisplace(const WeftLookup *g, const double *const velocity[3], double *const d[3]);
+/* d[axis] = displacement of the points that I own. border: of those that a neighbour sees, and no matter which others. */
+void WeftLookupDisplace(const WeftLookup *g, PetscBool border, const double *const velocity[3], double *const d[3]);
 /* The largest of them, or one that is no number: its size, point and axis. */
 double WeftLookupWorst(const WeftLookup *g, double *const d[3], PetscInt at[3], PetscInt *axis);
-/* d_bar[axis] = (add: +=) scale sign slope_a bar at the points that I own. velocity: sets d on the way; NULL: d is there. */
-void WeftLookupSlopes(const WeftLookup *g, PetscInt sign, const double *const velocity[3], double *const d[3], const double *f,
-                      PetscReal scale, const double *bar, PetscBool add, double *const d_bar[3]);
-/* f_bar += scale weight bar, from my points and my neighbours' (ghosts of d and bar filled) to my nodes. */
-void WeftLookupScatter(const WeftLookup *g, PetscInt sign, const double *const d[3], PetscReal scale, const double *bar,
+/* d_bar[axis] = (add: +=) scale sign slope_a bar at the points that I own, and f_bar += scale weight bar, from my points and my
+   neighbours' to my nodes; NULL: not wanted. The displacements of my points come from the velocity, those of my neighbours from d:
+   its ghosts, and those of bar, must be filled. One pass in the order of the points. */
+void WeftLookupAdjoint(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *const d[3],
+                       const double *f, PetscReal scale, const double *bar, PetscBool add, double *const d_bar[3],
                        double *f_bar);
 /* velocity_bar of one axis += transposed mean of d_bar (one ghost layer filled); range: faces that take. */
 void WeftLookupFaces(const WeftLookup *g, PetscInt axis, const PetscInt lo[3], const PetscInt hi[3], const double *d_bar,

@@ -11,6 +11,7 @@ typedef struct {
   PetscInt  record; /* INTERNAL: its place in the record, or -1: not needed by any adjoint */
   PetscInt  reads;  /* how many calls read it */
   WeftState value, tangent, bar; /* INTERNAL: scratch, made on first use; OUTPUT: bar when it is also read inside */
+  PetscBool blank;  /* bar is to be zeroed before its first use in this sweep: then it is in cache for the sum */
   WeftState view[3];             /* VIEW: handles that are pointed at the numbers of the moment */
 } Slot;
 
@@ -220,7 +221,7 @@ static PetscErrorCode ProgramTangent(WeftOp op, const WeftState x[], const WeftS
   PetscFunctionReturn(0);
 }
 
-/* Adjoints of the slots: the caller's for inputs and outputs, zeroed scratch inside. */
+/* Adjoints of the slots: the caller's for inputs and outputs, blank scratch inside. */
 static PetscErrorCode BindBars(WeftProgram p, const WeftState y_bar[], const WeftState x_bar[])
 {
   WeftState *now = p->now[BAR];
@@ -244,10 +245,22 @@ static PetscErrorCode BindBars(WeftProgram p, const WeftState y_bar[], const Wef
         continue;
       }
       PetscCall(Scratch(slot, &slot->bar));
-      if (slot->kind == SLOT_OUTPUT) PetscCall(WeftStateCopy(y_bar[slot->place], slot->bar));
-      else PetscCall(WeftStateZero(slot->bar));
+      slot->blank = slot->kind == SLOT_OUTPUT ? PETSC_FALSE : PETSC_TRUE;
+      if (!slot->blank) PetscCall(WeftStateCopy(y_bar[slot->place], slot->bar));
       now[s] = slot->bar;
     }
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ZeroBlanks(WeftProgram p, PetscInt n, const PetscInt slots[])
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < n; i++) {
+    Slot *slot = &p->slot[slots[i]];
+    if (!slot->blank) continue;
+    PetscCall(WeftStateZero(slot->bar));
+    slot->blank = PETSC_FALSE;
   }
   PetscFunctionReturn(0);
 }
@@ -264,6 +277,8 @@ static PetscErrorCode ProgramAdjoint(WeftOp op, const WeftState x[], const WeftS
     const Call *call = &p->call[c];
     WeftState   in[WEFT_OP_MAX], out[WEFT_OP_MAX], in_bar[WEFT_OP_MAX], out_bar[WEFT_OP_MAX];
     if (!AnyActive(p->now[BAR], call)) continue;
+    PetscCall(ZeroBlanks(p, call->op->inputs, call->in));
+    PetscCall(ZeroBlanks(p, call->op->outputs, call->out));
     Pick(p->now[VALUE], call->op->inputs, call->in, in);
     Pick(p->now[VALUE], call->op->outputs, call->out, out);
     Pick(p->now[BAR], call->op->inputs, call->in, in_bar);

@@ -1,5 +1,6 @@
 /* Strips of points: places, the values at the nodes around them, what is made of these, and the transpose. */
 #include <math.h>
+#include <stdint.h>
 #include "op/strip.h"
 
 /* ---- places ---------------------------------------------------------------------------------------------------------- */
@@ -21,45 +22,60 @@ WEFT_KERNEL void WeftStripDisplace(const WeftLookup *g, const WeftStrip *s, int 
   }
 }
 
-/* Where the points of the strip look along axis a, from their displacements. */
-WEFT_INLINE int Place(const WeftLookup *g, const WeftStrip *s, int a, double sign, const double *restrict d,
-                      WeftPlaces *restrict p)
-{
-  const int    n     = s->n;
-  const double limit = (double)g->halo, step = a == 0 ? 1.0 : 0.0;
-  const double below = g->below[a] - s->place[a], above = g->above[a] - s->place[a], ceiling = g->ceiling[a] - s->place[a];
-  int          fault = 0;
+/* What is found about the places of a strip along an axis. */
+enum { FAULT = 1, ABOVE = 2, BELOW = 4, FAR = 8 }; /* a base lies above, below, more than one beside that of the first point */
 
-  for (int i = 0; i < n; i++) {
-    const double wanted = sign * d[i], low = below - step * i, high = above - step * i, top = ceiling - step * i;
-    const int    bad = !(fabs(wanted) < limit); /* NaN as well */
-    double       q   = bad ? 0.0 : wanted, base;
-    q                = q < low ? low : q;
-    q                = q > high ? high : q;
-    base             = floor(q);
-    base             = base > top ? top : base;
-    p->w[a][i]       = q - base;
-    p->active[a][i]  = q == wanted ? 1.0 : 0.0;
-    p->base[a][i]    = base;
-    fault |= bad;
-  }
-  return fault;
-}
-
-/* Are all bases `first` or the one above? */
-WEFT_INLINE int Near(const WeftLookup *g, int n, const double *restrict base, int *first)
+/* Flags as wide as the values that they come from: no vector is packed. */
+WEFT_INLINE int Spread(int n, const double *restrict base)
 {
-  const double one   = base[0];
-  int          above = 0, below = 0, far = 0;
+  const int64_t yes = 1, no = 0;
+  const double  one   = base[0];
+  int64_t       above = 0, below = 0, far = 0;
 
   for (int i = 0; i < n; i++) {
     const double k = base[i] - one;
-    above |= k > 0.0;
-    below |= k < 0.0;
-    far |= fabs(k) > 1.0;
+    above |= k > 0.0 ? yes : no;
+    below |= k < 0.0 ? yes : no;
+    far |= fabs(k) > 1.0 ? yes : no;
   }
-  *first = (int)one - (below || (!above && (int)one + 2 > (int)g->halo) ? 1 : 0);
-  return !far && !(above && below);
+  return (above ? ABOVE : 0) | (below ? BELOW : 0) | (far ? FAR : 0);
+}
+
+/* Where the points of the strip look along axis a, from their displacements. held: a side may hold some of them. */
+WEFT_INLINE int Place(const WeftLookup *g, const WeftStrip *s, int a, const int held, double sign, const double *restrict d,
+                      WeftPlaces *restrict p)
+{
+  double *restrict w = p->w[a], *restrict active = p->active[a], *restrict bases = p->base[a];
+  const int    n     = s->n;
+  const double limit = (double)g->halo, step = a == 0 ? 1.0 : 0.0;
+  const double below = g->below[a] - s->place[a], above = g->above[a] - s->place[a], ceiling = g->ceiling[a] - s->place[a];
+  int64_t      fault = 0;
+
+  for (int i = 0; i < n; i++) {
+    const double wanted = sign * d[i];
+    const int    bad    = !(fabs(wanted) < limit); /* NaN as well */
+    double       q      = bad ? 0.0 : wanted, base;
+    if (held) {
+      const double low = below - step * i, high = above - step * i, top = ceiling - step * i;
+      q    = q < low ? low : q;
+      q    = q > high ? high : q;
+      base = floor(q);
+      base = base > top ? top : base;
+    } else
+      base = floor(q);
+    w[i]      = q - base;
+    active[i] = q == wanted ? 1.0 : 0.0;
+    bases[i]  = base;
+    fault |= bad ? (int64_t)FAULT : (int64_t)0;
+  }
+  return (int)fault | Spread(n, bases);
+}
+
+/* May a side hold a place of the strip along axis a? */
+static int Held(const WeftLookup *g, const WeftStrip *s, int a)
+{
+  const PetscReal first = s->place[a], last = first + (a == 0 ? s->n - 1 : 0), reach = (PetscReal)g->halo;
+  return first - reach < g->below[a] || last + reach > g->above[a];
 }
 
 WEFT_KERNEL int WeftStripPlace(const WeftLookup *g, const WeftStrip *s, double sign, const double *const d[3], WeftPlaces *p)
@@ -68,8 +84,11 @@ WEFT_KERNEL int WeftStripPlace(const WeftLookup *g, const WeftStrip *s, double s
 
   p->near = !g->plain;
   for (int a = 0; a < (int)g->dim; a++) {
-    fault |= Place(g, s, a, sign, d[a], p);
-    if (p->near) p->near = Near(g, s->n, p->base[a], &p->first[a]);
+    const int bits = Held(g, s, a) ? Place(g, s, a, 1, sign, d[a], p) : Place(g, s, a, 0, sign, d[a], p);
+    const int one  = (int)p->base[a][0];
+    fault |= bits & FAULT;
+    p->first[a] = one - (bits & BELOW || (!(bits & ABOVE) && one + 2 > (int)g->halo) ? 1 : 0);
+    if (bits & FAR || (bits & ABOVE && bits & BELOW)) p->near = 0;
   }
   return fault;
 }
@@ -263,58 +282,95 @@ static void GiveOneByOne(const WeftLookup *g, const WeftStrip *s, const WeftPlac
   }
 }
 
-/* What the points of a strip give along an axis to the layers first, first + 1, first + 2 of their nodes: k = 0, 1, 2. A point that
-   gives nothing there has the share -0, which changes no sum. */
-WEFT_INLINE double Share(double base, double first, double w, int k, double bar)
+/* What the points give along an axis to layer k = 0, 1, 2 of their nodes, of bar[i] by the places' weights w. A point that gives
+   nothing there has the share -0, which changes no sum. */
+WEFT_INLINE void Layer(int n, int k, const double *restrict base, double first, const double *restrict w,
+                       const double *restrict bar, double *restrict share)
 {
-  const int up = base > first;
-  if (k == 0) return up ? -0.0 : (1.0 - w) * bar;
-  if (k == 1) return (up ? 1.0 - w : w) * bar;
-  return up ? w * bar : -0.0;
+  if (k == 0)
+    for (int i = 0; i < n; i++) {
+      const double lower = (1.0 - w[i]) * bar[i];
+      share[i]           = base[i] > first ? -0.0 : lower;
+    }
+  else if (k == 1)
+    for (int i = 0; i < n; i++) {
+      const double lower = 1.0 - w[i], upper = w[i];
+      share[i] = (base[i] > first ? lower : upper) * bar[i];
+    }
+  else
+    for (int i = 0; i < n; i++) {
+      const double upper = w[i] * bar[i];
+      share[i]           = base[i] > first ? upper : -0.0;
+    }
 }
 
-#define PAD 8 /* before and behind a strip's shares */
+#define PAD 8 /* places before and behind a strip, which give nothing */
+#define PADDED (WEFT_STRIP + 2 * PAD)
 
-/* share[i] of the points for a row of nodes; f_bar: the row's node above the strip's first point. Sums in the order of the points. */
-WEFT_INLINE void GiveRow(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p, const double *restrict share,
-                         double *restrict f_bar)
+/* What goes to the lower and to the upper node of a row. */
+typedef struct {
+  double lower[PADDED], upper[PADDED];
+} Shares;
+
+WEFT_INLINE void SplitRow(int n, const double *restrict w, const double *restrict share, Shares *restrict to)
 {
-  const int n = s->n, first = p->first[0];
-  const int lo   = PetscMax(0, (int)g->node_lo[0] - s->place[0] - first),
-            hi   = PetscMin(n + 2, (int)g->node_hi[0] - s->place[0] - first);
-  const double x = first;
-  double       part[3][WEFT_STRIP + 2 * PAD];
-
-  for (int k = 0; k < 3; k++)
-    for (int i = 0; i < PAD; i++) part[k][i] = part[k][PAD + n + i] = -0.0;
-  for (int i = 0; i < n; i++) {
-    const int    up    = p->base[0][i] > x;
-    const double lower = (1.0 - p->w[0][i]) * share[i], upper = p->w[0][i] * share[i];
-    part[0][PAD + i] = up ? -0.0 : lower;
-    part[1][PAD + i] = up ? lower : upper;
-    part[2][PAD + i] = up ? upper : -0.0;
+  for (int i = 0; i < PAD; i++) {
+    to->lower[i] = to->upper[i] = -0.0;
+    to->lower[PAD + n + i] = to->upper[PAD + n + i] = -0.0;
   }
-  f_bar += first;
-  for (int i = lo; i < hi; i++) f_bar[i] = ((f_bar[i] + part[2][PAD + i - 2]) + part[1][PAD + i - 1]) + part[0][PAD + i];
+  for (int i = 0; i < n; i++) to->lower[PAD + i] = (1.0 - w[i]) * share[i];
+  for (int i = 0; i < n; i++) to->upper[PAD + i] = w[i] * share[i];
+}
+
+/* Node i, counted from the first one of the strip's first point, gets from the points i - 2, i - 1 and i, in this order. */
+WEFT_INLINE void AddRow(int lo, int hi, const double *restrict base, double first, const Shares *restrict from,
+                        double *restrict f_bar)
+{
+  const double *restrict lower = from->lower + PAD, *restrict upper = from->upper + PAD;
+
+  for (int i = lo; i < hi; i++) {
+    const double a = upper[i - 2], b = lower[i - 1], c = upper[i - 1], d = lower[i];
+    const double one = base[i - 2] > first ? a : -0.0, two = base[i - 1] > first ? b : c, three = base[i] > first ? -0.0 : d;
+    f_bar[i] = ((f_bar[i] + one) + two) + three;
+  }
+}
+
+/* All rows of a layer are split before the first is added to: what is read shifted has then long been written. */
+WEFT_INLINE void AddLayer(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p, const double *restrict base,
+                          const double *restrict bar, double *restrict f_bar)
+{
+  const int rows = g->dim > 1 ? 3 : 1, y = g->dim > 1 ? p->first[1] : 0, x = s->place[0] + p->first[0];
+  const int lo = PetscMax(0, (int)g->node_lo[0] - x), hi = PetscMin(s->n + 2, (int)g->node_hi[0] - x);
+  double    share[WEFT_STRIP];
+  Shares    split[3];
+
+  for (int k = 0; k < rows; k++) {
+    if (g->dim > 1) Layer(s->n, k, p->base[1], p->first[1], p->w[1], bar, share);
+    SplitRow(s->n, p->w[0], g->dim > 1 ? share : bar, &split[k]);
+  }
+  for (int k = 0; k < rows; k++) {
+    const int row = s->place[1] + y + k;
+    if (g->dim > 1 && (row < g->node_lo[1] || row >= g->node_hi[1])) continue;
+    AddRow(lo, hi, base, p->first[0], &split[k], f_bar + p->first[0] + (y + k) * (int)g->stride[1]);
+  }
 }
 
 WEFT_KERNEL static void GiveNear(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p,
                                  const double *restrict bar, double *restrict f_bar)
 {
-  const int dim = (int)g->dim;
-  double    above[WEFT_STRIP], share[WEFT_STRIP];
+  double base[PADDED], share[WEFT_STRIP];
 
-  for (int kz = 0; kz < (dim > 2 ? 3 : 1); kz++) {
-    const int z = dim > 2 ? p->first[2] + kz : 0;
-    if (dim > 2 && (s->place[2] + z < g->node_lo[2] || s->place[2] + z >= g->node_hi[2])) continue;
-    for (int i = 0; i < s->n; i++) above[i] = dim > 2 ? Share(p->base[2][i], p->first[2], p->w[2][i], kz, bar[i]) : bar[i];
-    for (int ky = 0; ky < (dim > 1 ? 3 : 1); ky++) {
-      const int y = dim > 1 ? p->first[1] + ky : 0;
-      if (dim > 1 && (s->place[1] + y < g->node_lo[1] || s->place[1] + y >= g->node_hi[1])) continue;
-      for (int i = 0; i < s->n; i++)
-        share[i] = dim > 1 ? Share(p->base[1][i], p->first[1], p->w[1][i], ky, above[i]) : above[i];
-      GiveRow(g, s, p, share, f_bar + s->at + y * (int)g->stride[1] + z * (int)g->stride[2]);
-    }
+  for (int i = 0; i < PAD; i++) base[i] = base[PAD + s->n + i] = p->first[0];
+  for (int i = 0; i < s->n; i++) base[PAD + i] = p->base[0][i];
+  if (g->dim < 3) {
+    AddLayer(g, s, p, base + PAD, bar, f_bar + s->at);
+    return;
+  }
+  for (int k = 0; k < 3; k++) {
+    const int z = p->first[2] + k;
+    if (s->place[2] + z < g->node_lo[2] || s->place[2] + z >= g->node_hi[2]) continue;
+    Layer(s->n, k, p->base[2], p->first[2], p->w[2], bar, share);
+    AddLayer(g, s, p, base + PAD, share, f_bar + s->at + z * (int)g->stride[2]);
   }
 }
 
