@@ -1,5 +1,22 @@
 /* Values of a space: memory, and the vector operations on its unknowns. */
 #include "grid/impl.h"
+#if defined(__linux__)
+  #include <sys/mman.h>
+#endif
+
+/* Vectors that straddle cache lines cost twice. Large states lie on huge pages where the system has them: neighbouring rows then
+   do not need a translation each. */
+static PetscErrorCode Allocate(size_t bytes, void **memory)
+{
+  const size_t huge = (size_t)1 << 21, alignment = bytes >= 2 * huge ? huge : 64;
+
+  PetscFunctionBegin;
+  PetscCheck(!posix_memalign(memory, alignment, (bytes + 63) / 64 * 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for a state of %zu bytes", bytes);
+#if defined(MADV_HUGEPAGE)
+  if (alignment == huge) (void)madvise(*memory, bytes / huge * huge, MADV_HUGEPAGE); /* advice: it may be ignored */
+#endif
+  PetscFunctionReturn(0);
+}
 
 PetscErrorCode WeftStateCreate(WeftSpace space, WeftState *state)
 {
@@ -7,8 +24,7 @@ PetscErrorCode WeftStateCreate(WeftSpace space, WeftState *state)
   PetscCall(PetscNew(state));
   PetscCall(WeftSpaceReference(space));
   (*state)->space = space;
-  /* vectors that straddle cache lines cost twice */
-  PetscCheck(!posix_memalign(&(*state)->data, 64, (space->info.bytes + 63) / 64 * 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for a state of %zu bytes", space->info.bytes);
+  PetscCall(Allocate(space->info.bytes, &(*state)->data));
   PetscCall(WeftStateZero(*state));
   PetscFunctionReturn(0);
 }
