@@ -561,7 +561,7 @@ static PetscErrorCode Test(void)
   PetscCall(TestNorms(&p, rollout));
   PetscCall(TestSequence(&p, rollout));
   for (PetscInt records = 1; records <= 3; records++)
-    for (PetscInt slots = 1; slots <= 3; slots++) PetscCall(TestPlan(&p, rollout, (WeftTapePlan){slots, records}));
+    for (PetscInt slots = 1; slots <= 3; slots++) PetscCall(TestPlan(&p, rollout, (WeftTapePlan){slots, 0, records}));
   PetscCall(TestMemory(&p));
   PetscCall(PetscSNPrintf(path, sizeof(path), "rollout_fault_%d_%d.txt", size, rank));
   PetscCall(TestFault(&p, rollout, path));

@@ -20,17 +20,30 @@ typedef struct {
   WeftReach  reach;
   PetscInt   window;
   size_t     memory;  /* budget in bytes per rank for the tape; 0: none */
+  char       disk[PETSC_MAX_PATH_LEN]; /* folder on a node-local disk for checkpoints beyond the budget; empty: none */
+  size_t     disk_memory;              /* budget in bytes per rank there; 0: none */
+  PetscBool  rounded; /* checkpoints keep float64 as float32: twice as many, but steps are played again from rounded states */
+  /* NULL: `length` steps. Else asked after every step, with the number of steps done and the states: *stop ends the rollout there,
+     after `length` steps at the latest. The same answer on every rank. */
+  PetscErrorCode (*stop)(PetscInt steps, const WeftState states[], void *context, PetscBool *stop);
+  void      *stop_context;
 } WeftRolloutOptions;
-PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options); /* -unroll_reach, -unroll_window, -tape_memory; the rest stays */
+/* -unroll_reach, -unroll_window, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints; the rest stays. */
+PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options);
 
 /* All states and records are kept where the budget allows it; else checkpoints, from which steps are played again, in the binomial
-   order (src/tape/schedule.h) with the fewest plays for that budget. The gradient is the same bit for bit. */
+   order (src/tape/schedule.h) with the fewest plays for that budget; with `stop`, in the online order. Checkpoints on disk are written
+   and fetched by a helper thread; one that is lost (a full disk) is played again, with one warning. The gradient is the same bit for
+   bit, unless checkpoints are rounded. */
 typedef struct _n_WeftRollout *WeftRollout;
-/* Collective on the space communicator. Fails with the figures when the budget does not hold one checkpoint and one record. */
+/* Collective on the space communicator. Fails with the figures when the budget does not hold one checkpoint and one record, and when
+   the folder for checkpoints cannot be written. */
 PetscErrorCode WeftRolloutCreate(const WeftRolloutOptions *options, WeftRollout *rollout);
 PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout);
 /* Predicted bytes of the tape on this rank, and what it took. */
 PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t *measured);
+/* Steps of the last Forward: `length`, or those until `stop`. */
+PetscInt WeftRolloutSteps(WeftRollout rollout);
 /* Plays per step beyond the first: of a forward and a reverse sweep as the schedule has it, and of all sweeps so far (forward sweeps
    that were not reversed count as played again). */
 PetscErrorCode WeftRolloutPlays(WeftRollout rollout, PetscReal *predicted, PetscReal *measured);
@@ -53,7 +66,7 @@ PetscErrorCode WeftRolloutReverse(WeftRollout rollout, const WeftState final_bar
 /* Tangent along the last Forward: dinputs[] (NULL: zero) -> dlosses (sum over steps and samples, this rank's part) and dfinal[]
    (may be NULL). */
 PetscErrorCode WeftRolloutTangent(WeftRollout rollout, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[]);
-/* Norms over the space communicator of the adjoint of each state in the last Reverse, [N + 1]; of state 0 only as far as its
+/* Norms over the space communicator of the adjoint of each state in the last Reverse, [steps + 1]; of state 0 only as far as its
    adjoint was wanted. Collective on the space communicator. */
 PetscErrorCode WeftRolloutAdjointNorms(WeftRollout rollout, const PetscReal **norms);
 

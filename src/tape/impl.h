@@ -2,6 +2,7 @@
 #ifndef WEFT_TAPE_IMPL_H
 #define WEFT_TAPE_IMPL_H
 #include <weft/tape.h>
+#include "tape/disk.h"
 #include "tape/schedule.h"
 
 /* The tape knows two things: it plays a step from a state, with or without a record, and it reverses (or follows the tangent
@@ -12,20 +13,26 @@ typedef struct {
                                          and loss, of all the rest */
 } WeftTapeSizes;
 typedef struct {
-  PetscInt slots, records; /* as WeftScheduleCreate takes them */
+  PetscInt slots, on_disk, records; /* checkpoints, those of them on disk, records; slots and records as WeftScheduleCreate takes them */
 } WeftTapePlan;
-/* The plan with the fewest plays within `budget` bytes (0: no bound). FALSE: not even one checkpoint and one record fit. */
-PetscBool WeftTapePlanWithin(const WeftTapeSizes *sizes, PetscInt length, size_t budget, WeftTapePlan *plan);
+/* The plan with the fewest plays within `budget` bytes (0: no bound) and with room for `on_disk` checkpoints on disk. FALSE: not even
+   one checkpoint and one record fit. */
+PetscBool WeftTapePlanWithin(const WeftTapeSizes *sizes, PetscInt length, size_t budget, PetscInt on_disk, WeftTapePlan *plan);
 size_t    WeftTapeBytes(const WeftTapeSizes *sizes, const WeftTapePlan *plan);
-size_t    WeftTapeLeast(const WeftTapeSizes *sizes); /* the smallest budget that suffices */
 /* WeftRolloutCreate with a plan of one's own; NULL: the one within the budget. */
 PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const WeftTapePlan *plan, WeftRollout *rollout);
+/* Sets rollout->plan, the same on every rank, and takes the disk that it needs (NULL: none). Collective. */
+PetscErrorCode WeftRolloutPlan(WeftRollout rollout, const WeftTapeSizes *sizes, const WeftTapePlan *given, WeftDisk *disk);
 
 typedef struct _n_WeftStore *WeftStore;
-PetscErrorCode WeftStoreCreate(PetscInt slots, size_t bytes, WeftStore *store);
+/* `slots` in memory and `on_disk` more; owns disk. rounded: float64 is kept as float32. */
+PetscErrorCode WeftStoreCreate(PetscInt slots, PetscInt on_disk, size_t bytes, PetscBool rounded, WeftDisk disk, WeftStore *store);
 PetscErrorCode WeftStoreDestroy(WeftStore *store);
 PetscErrorCode WeftStoreSave(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[]);
-PetscErrorCode WeftStoreLoad(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[]);
+/* *lost: errno of a rank whose checkpoint cannot be read, the same on all ranks of comm; the states are then as they were. */
+PetscErrorCode WeftStoreLoad(WeftStore store, MPI_Comm comm, PetscInt slot, PetscInt states, const WeftState state[], int *lost);
+/* Will be loaded soon. */
+void WeftStoreFetch(WeftStore store, PetscInt slot);
 
 /* What an input that is a sequence has per step. */
 enum { WEFT_SEQUENCE_VALUE, WEFT_SEQUENCE_BAR, WEFT_SEQUENCE_TANGENT, WEFT_SEQUENCES };
@@ -50,7 +57,8 @@ struct _n_WeftRollout {
   WeftState           input[WEFT_OP_MAX];
   WeftState          *target; /* [length] */
   WeftState          *sequence[WEFT_OP_MAX][WEFT_SEQUENCES]; /* [length] each; NULL: the input is the same in every step */
-  PetscBool           played;
+  PetscBool           played, warned;       /* warned: a checkpoint on disk was lost */
+  PetscInt            steps;                /* of the last Forward: length, or fewer if it was stopped */
   PetscInt            fault; /* first fault that this rank saw: 2 n a note of an operator on the way to state n, 2 n + 1 a value
                                 of state n that is not finite */
   PetscReal          *square, *norm; /* [length + 1] this rank's sum of squares of the adjoint; over all ranks */

@@ -27,20 +27,32 @@ static PetscBool ParseSize(const char *text, double *size)
   return *end ? PETSC_FALSE : PETSC_TRUE;
 }
 
+static PetscErrorCode Size(const char *key, size_t *bytes)
+{
+  char   text[64];
+  double size;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetString(key, text, sizeof(text)));
+  if (!ParseSize(text, &size)) PetscFunctionReturn(WeftFailKey(PETSC_COMM_WORLD, key, "is no size; write 500MB, 2GB or 2GiB per rank, or 0 for no bound"));
+  *bytes = (size_t)size;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options)
 {
-  char     text[64];
-  PetscInt reach;
-  double   size;
+  PetscInt reach, checkpoints;
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("unroll_reach", &reach));
   options->reach = (WeftReach)reach;
   PetscCall(WeftGetInt("unroll_window", &options->window));
   if (options->reach == WEFT_REACH_TRUNCATED && options->window < 1) return WeftFailKey(PETSC_COMM_WORLD, "unroll_window", "a truncated gradient reaches over at least 1 step");
-  PetscCall(WeftGetString("tape_memory", text, sizeof(text)));
-  if (!ParseSize(text, &size)) return WeftFailKey(PETSC_COMM_WORLD, "tape_memory", "is no size; write 500MB, 2GB or 2GiB per rank, or 0 for no bound");
-  options->memory = (size_t)size;
+  PetscCall(WeftGetString("tape_disk", options->disk, sizeof(options->disk)));
+  PetscCall(WeftGetEnum("tape_checkpoints", &checkpoints));
+  options->rounded = checkpoints == 1 ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(Size("tape_memory", &options->memory));
+  PetscCall(Size("tape_disk_memory", &options->disk_memory));
   PetscFunctionReturn(0);
 }
 
@@ -74,7 +86,7 @@ static void Sizes(WeftRollout r, PetscBool keep_spare, WeftTapeSizes *sizes)
   for (PetscInt i = 0; i < r->outputs; i++) {
     const WeftSpace space = WeftOpOutSpace(o->step, i);
     const size_t    one   = SpaceBytes(space);
-    if (i < r->states) sizes->slot += WeftSpacePackedBytes(space, PETSC_FALSE);
+    if (i < r->states) sizes->slot += WeftSpacePackedBytes(space, o->rounded);
     if (i < r->states || keep_spare) sizes->place += one;
     else sizes->shared += one;
     sizes->shared += i < r->states ? 2 * one : one; /* adjoints */
@@ -144,38 +156,36 @@ static PetscErrorCode CreateAdjoints(WeftRollout r)
   PetscFunctionReturn(0);
 }
 
-/* The same plan on every rank: that of the largest block. */
-static PetscErrorCode Plan(WeftRollout r, PetscBool keep_spare, WeftTapeSizes *sizes)
+/* What is kept, before the run. */
+static PetscErrorCode Announce(WeftRollout r)
 {
-  const size_t  budget     = r->options.memory;
-  uint64_t      largest[4];
-  WeftTapeSizes all;
+  PetscReal plays, unused;
 
   PetscFunctionBegin;
-  Sizes(r, keep_spare, sizes);
-  largest[0] = sizes->slot;
-  largest[1] = sizes->place;
-  largest[2] = sizes->record;
-  largest[3] = sizes->shared;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, largest, 4, MPI_UINT64_T, MPI_MAX, r->comm));
-  all = (WeftTapeSizes){largest[0], largest[1], largest[2], largest[3]};
-  if (!WeftTapePlanWithin(&all, r->options.length, budget, &r->plan)) return WeftFail(r->comm, "tape_memory: a rank needs at least %.4g MB for the tape of a rollout (two states of %.4g MB, a checkpoint, a record of %.4g MB, adjoints), more than the %.4g MB allowed; raise -tape_memory, lower the batch or use more ranks", 1e-6 * (double)WeftTapeLeast(&all), 1e-6 * (double)all.place, 1e-6 * (double)all.record, 1e-6 * (double)budget);
+  if (!r->plan.slots) PetscFunctionReturn(0);
+  PetscCall(WeftRolloutPlays(r, &plays, &unused));
+  PetscCall(WeftLog("tape: %d checkpoints in memory, %d on disk, %d steps recorded at a time: %.4g MB predicted on a rank, %.3f steps played again for each of %d", (int)(r->plan.slots - r->plan.on_disk), (int)r->plan.on_disk, (int)r->plan.records, 1e-6 * (double)r->predicted, (double)plays, (int)r->options.length));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode CreateTape(WeftRollout r, const WeftTapeSizes *sizes, PetscBool keep_spare)
+static PetscErrorCode CreateTape(WeftRollout r, const WeftTapePlan *plan, PetscBool keep_spare)
 {
-  size_t before, after;
+  WeftTapeSizes sizes;
+  WeftDisk      disk;
+  size_t        before, after;
 
   PetscFunctionBegin;
-  r->predicted = WeftTapeBytes(sizes, &r->plan);
-  PetscCall(WeftScheduleCreate(r->options.length, r->plan.slots, r->plan.records, PETSC_FALSE, &r->schedule));
+  Sizes(r, keep_spare, &sizes);
   PetscCall(BytesInUse(&before));
-  if (r->plan.slots) PetscCall(WeftStoreCreate(r->plan.slots, sizes->slot, &r->store));
+  PetscCall(WeftRolloutPlan(r, &sizes, plan, &disk));
+  r->predicted = WeftTapeBytes(&sizes, &r->plan);
+  PetscCall(WeftScheduleCreate(r->options.length, r->plan.slots, r->plan.records, r->options.stop ? PETSC_TRUE : PETSC_FALSE, &r->schedule));
+  if (r->plan.slots) PetscCall(WeftStoreCreate(r->plan.slots - r->plan.on_disk, r->plan.on_disk, sizes.slot, r->options.rounded, disk, &r->store));
   PetscCall(CreatePlaces(r, keep_spare));
   PetscCall(CreateAdjoints(r));
   PetscCall(BytesInUse(&after));
   r->measured = after - before;
+  PetscCall(Announce(r));
   PetscFunctionReturn(0);
 }
 
@@ -183,7 +193,6 @@ PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const
 {
   WeftRollout          r;
   const WeftSpaceInfo *info;
-  WeftTapeSizes        sizes;
   PetscBool            keep_spare;
 
   PetscFunctionBegin;
@@ -202,9 +211,7 @@ PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const
   PetscCall(WeftOpReference(options->step));
   if (options->loss) PetscCall(WeftOpReference(options->loss));
   keep_spare = WeftOpNeeds(options->step) & WEFT_NEEDS_OUTPUTS ? PETSC_TRUE : PETSC_FALSE;
-  PetscCall(Plan(r, keep_spare, &sizes));
-  if (plan) r->plan = *plan;
-  PetscCall(CreateTape(r, &sizes, keep_spare));
+  PetscCall(CreateTape(r, plan, keep_spare));
   *rollout = r;
   PetscFunctionReturn(0);
 }
@@ -275,6 +282,8 @@ PetscErrorCode WeftRolloutMemory(WeftRollout rollout, size_t *predicted, size_t 
   *measured  = rollout->measured;
   PetscFunctionReturn(0);
 }
+
+PetscInt WeftRolloutSteps(WeftRollout rollout) { return rollout->steps; }
 
 PetscErrorCode WeftRolloutPlays(WeftRollout rollout, PetscReal *predicted, PetscReal *measured)
 {

@@ -1,16 +1,22 @@
-/* The store of checkpoints: slots that take the owned values of one state. */
+/* The store of checkpoints: slots that take the owned values of one state, in memory and on disk. Slot 0, the first state, is in
+   memory always, so that every checkpoint can be played again; the next ones, which live longest, are on disk. */
 #include "tape/impl.h"
 
 struct _n_WeftStore {
-  PetscInt slots;
-  char   **data; /* [slots] */
+  PetscInt  slots, on_disk; /* in memory; on disk */
+  PetscBool rounded;
+  char    **data;           /* [slots] */
+  WeftDisk  disk;
 };
 
-PetscErrorCode WeftStoreCreate(PetscInt slots, size_t bytes, WeftStore *store)
+PetscErrorCode WeftStoreCreate(PetscInt slots, PetscInt on_disk, size_t bytes, PetscBool rounded, WeftDisk disk, WeftStore *store)
 {
   PetscFunctionBegin;
   PetscCall(PetscNew(store));
-  (*store)->slots = slots;
+  (*store)->slots   = slots;
+  (*store)->on_disk = on_disk;
+  (*store)->rounded = rounded;
+  (*store)->disk    = disk;
   PetscCall(PetscCalloc1(slots, &(*store)->data));
   for (PetscInt i = 0; i < slots; i++) PetscCall(PetscMalloc1(bytes, &(*store)->data[i]));
   PetscFunctionReturn(0);
@@ -22,30 +28,44 @@ PetscErrorCode WeftStoreDestroy(WeftStore *store)
   if (!*store) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < (*store)->slots; i++) PetscCall(PetscFree((*store)->data[i]));
   PetscCall(PetscFree((*store)->data));
+  PetscCall(WeftDiskDestroy(&(*store)->disk));
   PetscCall(PetscFree(*store));
   PetscFunctionReturn(0);
 }
 
+static PetscBool OnDisk(WeftStore store, PetscInt slot) { return slot >= 1 && slot <= store->on_disk ? PETSC_TRUE : PETSC_FALSE; }
+
+static char *InMemory(WeftStore store, PetscInt slot) { return store->data[slot ? slot - store->on_disk : 0]; }
+
 PetscErrorCode WeftStoreSave(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[])
 {
-  char *at = store->data[slot];
+  char *at = OnDisk(store, slot) ? WeftDiskTake(store->disk, slot - 1) : InMemory(store, slot);
 
   PetscFunctionBegin;
   for (PetscInt i = 0; i < states; i++) {
-    PetscCall(WeftStatePack(state[i], PETSC_FALSE, at));
-    at += WeftSpacePackedBytes(WeftStateSpace(state[i]), PETSC_FALSE);
+    PetscCall(WeftStatePack(state[i], store->rounded, at));
+    at += WeftSpacePackedBytes(WeftStateSpace(state[i]), store->rounded);
   }
+  if (OnDisk(store, slot)) WeftDiskWrite(store->disk, slot - 1);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftStoreLoad(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[])
+void WeftStoreFetch(WeftStore store, PetscInt slot)
 {
-  const char *at = store->data[slot];
+  if (OnDisk(store, slot)) WeftDiskFetch(store->disk, slot - 1);
+}
+
+PetscErrorCode WeftStoreLoad(WeftStore store, MPI_Comm comm, PetscInt slot, PetscInt states, const WeftState state[], int *lost)
+{
+  const char *at;
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < states; i++) {
-    PetscCall(WeftStateUnpack(state[i], PETSC_FALSE, at));
-    at += WeftSpacePackedBytes(WeftStateSpace(state[i]), PETSC_FALSE);
+  *lost = 0;
+  at    = OnDisk(store, slot) ? WeftDiskRead(store->disk, slot - 1, lost) : InMemory(store, slot);
+  if (OnDisk(store, slot)) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, lost, 1, MPI_INT, MPI_MAX, comm));
+  for (PetscInt i = 0; i < states && !*lost; i++) {
+    PetscCall(WeftStateUnpack(state[i], store->rounded, at));
+    at += WeftSpacePackedBytes(WeftStateSpace(state[i]), store->rounded);
   }
   PetscFunctionReturn(0);
 }

@@ -25,9 +25,18 @@ static void LossInputs(WeftRollout r, const WeftTapeAction *a, WeftState x[])
 /* SAVE, LOAD: between a place and the store. */
 static PetscErrorCode Move(WeftRollout r, const WeftTapeAction *a)
 {
+  int lost;
+
   PetscFunctionBegin;
-  if (a->verb == WEFT_TAPE_SAVE) PetscCall(WeftStoreSave(r->store, a->slot, r->states, r->place[a->from]));
-  else PetscCall(WeftStoreLoad(r->store, a->slot, r->states, r->place[a->to]));
+  if (a->verb == WEFT_TAPE_SAVE) {
+    PetscCall(WeftStoreSave(r->store, a->slot, r->states, r->place[a->from]));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftStoreLoad(r->store, r->comm, a->slot, r->states, r->place[a->to], &lost));
+  if (!lost) PetscFunctionReturn(0);
+  WeftScheduleLose(r->schedule, 1, r->plan.on_disk);
+  if (!r->warned) PetscCall(WeftWarn("tape_disk: a checkpoint in %s is lost (%s); the disk is not used any more, more steps are played again instead", r->options.disk, strerror(lost)));
+  r->warned = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 
@@ -59,9 +68,22 @@ static PetscErrorCode LookForFaults(WeftRollout r, PetscInt n, PetscInt place)
   PetscFunctionReturn(0);
 }
 
+/* A rollout whose number of steps is not known before: is it over? */
+static PetscErrorCode MayStop(WeftRollout r, const WeftState states[])
+{
+  PetscBool stop = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (!r->options.stop) PetscFunctionReturn(0);
+  PetscCall((*r->options.stop)(r->steps, states, r->options.stop_context, &stop));
+  if (stop || r->steps == r->options.length) WeftScheduleStop(r->schedule);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[])
 {
   WeftTapeAction action;
+  PetscInt       last = 0;
 
   PetscFunctionBegin;
   PetscCheck(targets || !r->options.loss, r->comm, PETSC_ERR_ARG_NULL, "a rollout with a loss needs targets");
@@ -80,10 +102,13 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
     }
     PetscCall(Play(r, &action, PETSC_TRUE));
     r->plays++;
+    last = action.to;
     for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += ((const double *)WeftStateData(r->loss_value))[b];
     PetscCall(LookForFaults(r, action.step + 1, action.to));
-    for (PetscInt i = 0; i < r->states && final && action.step == r->options.length - 1; i++) PetscCall(WeftStateCopy(r->place[action.to][i], final[i]));
+    r->steps = action.step + 1;
+    PetscCall(MayStop(r, r->place[action.to]));
   }
+  for (PetscInt i = 0; i < r->states && final; i++) PetscCall(WeftStateCopy(r->place[last][i], final[i]));
   PetscCall(WeftRolloutAgree(r));
   r->played = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -134,6 +159,7 @@ PetscErrorCode WeftRolloutReverse(WeftRollout r, const WeftState final_bar[], co
       PetscCall(ReverseStep(r, &action, now, inputs_bar));
       now = 1 - now;
       r->adjoints++;
+      if (r->plan.on_disk) WeftStoreFetch(r->store, WeftScheduleAhead(r->schedule));
     } else if (action.verb == WEFT_TAPE_PLAY) {
       PetscCall(Play(r, &action, PETSC_FALSE));
       r->plays++;
@@ -151,8 +177,8 @@ PetscErrorCode WeftRolloutReverse(WeftRollout r, const WeftState final_bar[], co
 PetscErrorCode WeftRolloutAdjointNorms(WeftRollout r, const PetscReal **norms)
 {
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(r->square, r->norm, (PetscMPIInt)(r->options.length + 1), MPIU_REAL, MPIU_SUM, r->comm));
-  for (PetscInt n = 0; n <= r->options.length; n++) r->norm[n] = PetscSqrtReal(r->norm[n]);
+  PetscCallMPI(MPI_Allreduce(r->square, r->norm, (PetscMPIInt)(r->steps + 1), MPIU_REAL, MPIU_SUM, r->comm));
+  for (PetscInt n = 0; n <= r->steps; n++) r->norm[n] = PetscSqrtReal(r->norm[n]);
   *norms = r->norm;
   PetscFunctionReturn(0);
 }

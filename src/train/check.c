@@ -1,5 +1,6 @@
 /* The verb check: are the gradients of this case right, on these ranks? */
 #include <stdarg.h>
+#include <sys/resource.h>
 #include "train/check.h"
 
 void WeftCheckFault(WeftGradientCheck *c, const char *format, ...)
@@ -14,14 +15,45 @@ void WeftCheckFault(WeftGradientCheck *c, const char *format, ...)
   va_end(arguments);
 }
 
+/* What the gradient took: bytes of the tape, of the whole process, steps played again. Of the rank with the most. */
+static PetscErrorCode ReportTape(WeftGradientCheck *c, double seconds)
+{
+  const WeftTrainer t = c->trainer;
+  struct rusage     usage;
+  size_t            predicted, measured;
+  PetscReal         plays[2];
+  double            most[4];
+
+  PetscFunctionBegin;
+  PetscCall(WeftRolloutMemory(t->rollout, &predicted, &measured));
+  PetscCall(WeftRolloutPlays(t->rollout, &plays[0], &plays[1]));
+  getrusage(RUSAGE_SELF, &usage);
+  most[0] = (double)predicted;
+  most[1] = (double)measured;
+  most[2] = 1024.0 * (double)usage.ru_maxrss;
+  most[3] = seconds;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 4, MPI_DOUBLE, MPI_MAX, PETSC_COMM_WORLD));
+  PetscCall(WeftLog("tape: %.4g MB on a rank (predicted %.4g), resident set at most %.4g MB; %.3f steps played again for each of %d (predicted %.3f); gradient in %.3g s", 1e-6 * most[1], 1e-6 * most[0], 1e-6 * most[2], (double)plays[1], (int)t->unroll, (double)plays[0], most[3]));
+  PetscCall(WeftSummaryInt(c->summary, "tape_bytes_predicted", (PetscInt64)most[0]));
+  PetscCall(WeftSummaryInt(c->summary, "tape_bytes_measured", (PetscInt64)most[1]));
+  PetscCall(WeftSummaryInt(c->summary, "resident_bytes_most", (PetscInt64)most[2]));
+  PetscCall(WeftSummaryReal(c->summary, "tape_played_again_predicted", plays[0]));
+  PetscCall(WeftSummaryReal(c->summary, "tape_played_again_measured", plays[1]));
+  PetscCall(WeftSummaryReal(c->summary, "tape_seconds", most[3]));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Differentiate(WeftGradientCheck *c)
 {
   const WeftTrainer t = c->trainer;
+  double            begin;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(t->parameters, &c->weights));
   PetscCall(WeftStateCreate(t->velocity, &c->initial));
+  begin = MPI_Wtime();
   PetscCall(WeftTrainerDifferentiate(t, &c->loss, c->weights, &c->initial));
+  PetscCall(ReportTape(c, MPI_Wtime() - begin));
   WeftCheck(isfinite(c->loss), PETSC_COMM_WORLD, "the loss of the rollout is %g", (double)c->loss);
   PetscCall(WeftSummaryInt(c->summary, "replicas", t->info.replicas));
   PetscCall(WeftSummaryInt(c->summary, "space", t->info.space_size));

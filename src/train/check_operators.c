@@ -115,7 +115,7 @@ PetscErrorCode WeftCheckOperators(WeftGradientCheck *c)
   PetscCall(WeftLog("  %-34s %-9s %-8s %-7s", "operator", "dot", "at most", "order"));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
   PetscCall(WeftOpWatch(step, t->input, out, Visit, &walk));
-  PetscCall(CheckOne(&walk, t->loss, (WeftState[]){out[0], t->target[0]}));
+  PetscCall(CheckOne(&walk, t->loss, (WeftState[]){out[0], t->target[t->unroll - 1]}));
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, t->grid));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
   PetscFunctionReturn(0);

@@ -106,7 +106,8 @@ static PetscErrorCode StartWithout(const char *dataset, WeftTrainer *trainer)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
   WeftCheck(isfinite(largest), PETSC_COMM_WORLD, "the velocity is not finite after the %" PetscInt_FMT " steps of check_spinup; lower -model_dt", steps);
   PetscCall(Perturb(t, developed, seed, PERTURBATION * largest, t->input[0]));
-  for (PetscInt n = 0; n < t->unroll; n++) PetscCall(Perturb(t, developed, (PetscInt64)seed + 1 + n, PERTURBATION * largest, t->target[n]));
+  for (PetscInt n = 0; n < t->unroll; n++)
+    if (t->target[n]) PetscCall(Perturb(t, developed, (PetscInt64)seed + 1 + n, PERTURBATION * largest, t->target[n]));
   PetscCall(WeftStateDestroy(&developed));
   PetscCall(WeftLog("no dataset %s: from the initial state of the case after %d steps without the net", dataset, (int)steps));
   PetscFunctionReturn(0);

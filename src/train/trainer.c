@@ -96,6 +96,7 @@ static PetscErrorCode CreateLoss(WeftTrainer t)
 static PetscErrorCode CreateRollout(WeftTrainer t)
 {
   WeftRolloutOptions options = {0};
+  PetscInt           every;
 
   PetscFunctionBegin;
   PetscCall(WeftRolloutOptionsFromKeys(&options));
@@ -113,8 +114,11 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   t->weights_at = WeftModelInput(t->hybrid.model, "weights");
   t->parameters = WeftSpaceGetInfo(WeftNetParameterSpace(t->hybrid.net))->count;
   PetscCall(WeftStateCreate(WeftNetParameterSpace(t->hybrid.net), &t->gradient));
-  PetscCall(PetscMalloc1(t->unroll, &t->target));
-  for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
+  PetscCall(WeftGetInt("train_loss_every", &every));
+  if (every < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_loss_every", "a comparison every 1 or more steps");
+  PetscCall(PetscCalloc1(t->unroll, &t->target));
+  for (PetscInt n = 0; n < t->unroll; n++)
+    if ((n + 1) % every == 0 || n + 1 == t->unroll) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
   PetscCall(WeftReductionCreate(t->gradient, &t->reduction));
   PetscCall(PetscMalloc1(PetscMax(t->count, 1), &t->losses));
   PetscFunctionReturn(0);
@@ -165,7 +169,8 @@ static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
   for (PetscInt s = 0; s < t->count; s++) {
     const WeftWindow w = windows[t->first + s];
     PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame, t->input[0], s));
-    for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], s));
+    for (PetscInt n = 0; n < t->unroll; n++)
+      if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], s));
     PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, s, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
   }
   PetscFunctionReturn(0);
