@@ -25,6 +25,15 @@ done
 within "$(value double dot_weights)" 0 1e-12 && within "$(value double dot_initial)" 0 1e-12 || fail "dot products"
 check 1 one -net_precision double -model_reynolds 100,400 -check_operators no -check_rollout no -check_compare double/gradient.h5 || { cat one.log; fail "another start on one rank"; }
 
+# In a quarter of the memory: the same gradient, byte for byte; and the horizon of a rollout.
+long="-net_precision double -model_reynolds 100 -train_unroll 12 -train_loss_every 4 -check_operators no -check_rollout no"
+check 2 all $long || { cat all.log; fail "a rollout of 12 steps"; }
+check 2 tight $long -check_horizon yes -tape_memory $(($(value all tape_bytes_predicted) / 4)) || { cat tight.log; fail "in a quarter of the memory"; }
+within "$(value tight tape_played_again_measured)" 0.1 2 && [ "$(value tight tape_played_again_measured)" = "$(value tight tape_played_again_predicted)" ] || { cat tight.log; fail "steps played again"; }
+h5diff all/gradient.h5 tight/gradient.h5 || fail "another gradient in less memory"
+[ "$(wc -l <tight/horizon.csv)" = 14 ] && [ -s tight/horizon.png ] || fail "files of the horizon"
+within "$(value tight truncated_6)" 0.1 0.999999 && within "$(value tight damping_0.01)" 0.9 0.999999 || { cat tight.log; fail "cosines of limited gradients"; }
+
 refused() { # words of the message, then options
   expected=$1
   shift

@@ -174,12 +174,12 @@ static PetscErrorCode TestBudget(Problem *p)
   PetscCall(WeftRolloutMemory(rollout, &all, &measured));
   PetscCall(WeftRolloutDestroy(&rollout));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_UINT64_T, MPI_MAX, PETSC_COMM_WORLD));
-  options.memory = all / 3;
+  options.memory = all / 6;
   for (PetscInt k = 0; k < 2; k++) {
     if (k) PetscCall(PetscStrncpy(options.disk, p->folder, sizeof(options.disk)));
     PetscCall(WeftRolloutCreate(&options, &rollout));
     PetscCall(Gradient(p, rollout));
-    PetscCall(Same(p, "a third of the memory"));
+    PetscCall(Same(p, "a sixth of the memory"));
     PetscCall(WeftRolloutPlays(rollout, &plays[k], &unused));
     PetscCall(WeftRolloutMemory(rollout, &predicted, &measured));
     TestCheck(predicted <= options.memory, "%zu bytes predicted, %zu allowed", predicted, options.memory);

@@ -323,6 +323,43 @@ static PetscErrorCode TestReach(Problem *p, WeftReach reach, PetscInt window)
   PetscFunctionReturn(0);
 }
 
+/* Damping: tangent against adjoint. Clip: no step lets the adjoint of the last loss grow beyond it. */
+static PetscErrorCode TestLimits(Problem *p, WeftRollout rollout)
+{
+  WeftRolloutOptions limits = {.damping = 0.2};
+  WeftState          bar[2], dinput[2], target[STEPS] = {NULL};
+  PetscReal          loss, dloss, right[2], free_norm = 0.0;
+  const PetscReal   *norms;
+  MPI_Comm           comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(p->grid, &comm));
+  PetscCall(Pair(p, bar));
+  PetscCall(Pair(p, dinput));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateSetRandom(dinput[i], 71 + i, 0, 0.0, 1.0));
+  PetscCall(WeftRolloutLimit(rollout, &limits));
+  PetscCall(Gradient(p, rollout, p->input, p->target, bar, &loss, NULL));
+  PetscCall(WeftRolloutTangent(rollout, dinput, &dloss, NULL));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &dloss, 1, MPIU_REAL, MPIU_SUM, comm));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateDot(bar[i], dinput[i], &right[i]));
+  PetscCall(TestClose(dloss, right[0] + right[1], 1e-12 * (PetscAbsReal(dloss) + 1.0), "tangent and adjoint with damping"));
+  target[STEPS - 1] = p->target[STEPS - 1];
+  for (PetscInt k = 0; k < 2; k++) {
+    limits = (WeftRolloutOptions){.clip = k ? 0.5 : 0.0};
+    PetscCall(WeftRolloutLimit(rollout, &limits));
+    PetscCall(Gradient(p, rollout, p->input, target, bar, &loss, NULL));
+    PetscCall(WeftRolloutAdjointNorms(rollout, &norms));
+    if (!k) free_norm = norms[STEPS - 1] / norms[STEPS];
+    for (PetscInt n = 0; n < STEPS && k; n++) TestCheck(norms[n] <= (0.5 + 1e-12) * norms[n + 1] && norms[n] > 0.0, "adjoint of state %d: %g, after it %g", (int)n, (double)norms[n], (double)norms[n + 1]);
+  }
+  TestCheck(free_norm > 0.5, "the clip had nothing to do: %g", (double)free_norm);
+  limits = (WeftRolloutOptions){.clip = 0.0};
+  PetscCall(WeftRolloutLimit(rollout, &limits));
+  PetscCall(PairDestroy(bar));
+  PetscCall(PairDestroy(dinput));
+  PetscFunctionReturn(0);
+}
+
 /* Every rank count gives the serial states and adjoint fields bit for bit, and the serial weight gradient to round-off. */
 static PetscErrorCode TestLayouts(Problem *p, WeftRollout rollout)
 {
@@ -557,6 +594,7 @@ static PetscErrorCode Test(void)
   PetscCall(TestDotAndTaylor(&p, rollout));
   PetscCall(TestReach(&p, WEFT_REACH_ONE_STEP, 1));
   PetscCall(TestReach(&p, WEFT_REACH_TRUNCATED, 2));
+  PetscCall(TestLimits(&p, rollout));
   PetscCall(TestLayouts(&p, rollout));
   PetscCall(TestNorms(&p, rollout));
   PetscCall(TestSequence(&p, rollout));

@@ -10,7 +10,7 @@ wake="$WEFT_SOURCE/cases/wake/wake.yaml"
 run="-model_reynolds 100 -simulate_every 10"
 
 weft 2 simulate "$wake" $run -simulate_steps 20 -output "$folder/whole" >/dev/null
-for file in fields.h5 fields.xmf figures.csv picture.png summary.json; do [ -s "$folder/whole/$file" ] || fail "$file is missing"; done
+for file in fields.h5 fields.xmf figures.csv spectrum.csv picture.png summary.json; do [ -s "$folder/whole/$file" ] || fail "$file is missing"; done
 [ "$(wc -l <"$folder/whole/figures.csv")" = 21 ] || fail "figures.csv does not have a line per step"
 
 # Ten steps on 2 ranks and ten more from their file on 3 are the twenty, to every digit that the table shows.
@@ -19,3 +19,8 @@ weft 3 simulate "$wake" $run -simulate_steps 10 -initial_type file -initial_file
 whole=$(tail -n 1 "$folder/whole/figures.csv" | cut -d, -f3-5)
 second=$(tail -n 1 "$folder/second/figures.csv" | cut -d, -f3-5)
 [ "$whole" = "$second" ] || fail "continued from a file: $second, in one run: $whole"
+
+# A bound that is passed ends the run after its files are whole, and is named.
+if weft 2 simulate "$wake" $run -simulate_steps 20 -audit_courant 0.2 -output "$folder/bound" >"$folder/log" 2>&1; then fail "a bound of the Courant number was passed"; fi
+grep -q "^weft: error: .*audit_courant.*step 1:" "$folder/log" || { cat "$folder/log"; fail "the message does not name audit_courant"; }
+[ "$(wc -l <"$folder/bound/figures.csv")" = 2 ] && grep -q '"stopped_by": "audit_courant"' "$folder/bound/summary.json" || fail "files of the run that stopped"

@@ -98,6 +98,9 @@ typedef struct {
   PetscReal max_velocity;   /* largest component */
   PetscReal courant;        /* largest |u| dt / h */
   PetscReal max_divergence; /* over open cells */
+  PetscReal momentum[3];    /* per density: sum over faces of u times the volume of a cell */
+  PetscReal outflow;        /* volume that leaves the box per time: the divergence summed over open cells, 0 for a conserved mass */
+  PetscReal smoke;          /* sum over cells times their volume; 0 without smoke */
   PetscReal force[3];       /* on the obstacles, per density: momentum that their mask removed in the step and the pressure on
                                their surface, both over dt, and momentum that flows into closed cells through faces that the
                                mask leaves open; 0 without obstacles or before_obstacle */

@@ -19,6 +19,9 @@ typedef struct {
   PetscInt   length;  /* steps N */
   WeftReach  reach;
   PetscInt   window;
+  PetscReal  clip;    /* where a step makes the norm of the states' adjoint grow more than so many times, it is scaled down to that; 0:
+                         no bound. The norm is a sum over ranks: with it adjoints differ by round-off from layout to layout. */
+  PetscReal  damping; /* the states' adjoint loses this share at every step; 0: none */
   size_t     memory;  /* budget in bytes per rank for the tape; 0: none */
   char       disk[PETSC_MAX_PATH_LEN]; /* folder on a node-local disk for checkpoints beyond the budget; empty: none */
   size_t     disk_memory;              /* budget in bytes per rank there; 0: none */
@@ -28,7 +31,7 @@ typedef struct {
   PetscErrorCode (*stop)(PetscInt steps, const WeftState states[], void *context, PetscBool *stop);
   void      *stop_context;
 } WeftRolloutOptions;
-/* -unroll_reach, -unroll_window, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints; the rest stays. */
+/* -unroll_reach, -unroll_window, -unroll_clip, -unroll_damping, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints; the rest stays. */
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options);
 
 /* All states and records are kept where the budget allows it; else checkpoints, from which steps are played again, in the binomial
@@ -64,8 +67,10 @@ PetscErrorCode WeftRolloutForward(WeftRollout rollout, const WeftState inputs[],
    plus the transposed effect of final_bar[] (adjoint of the final states; NULL: zero). */
 PetscErrorCode WeftRolloutReverse(WeftRollout rollout, const WeftState final_bar[], const WeftState inputs_bar[]);
 /* Tangent along the last Forward: dinputs[] (NULL: zero) -> dlosses (sum over steps and samples, this rank's part) and dfinal[]
-   (may be NULL). */
+   (may be NULL). Follows the reach and the damping, not the clip. */
 PetscErrorCode WeftRolloutTangent(WeftRollout rollout, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[]);
+/* Other limits of the gradient from now on: reach, window, clip and damping of `limits`. Not collective. */
+PetscErrorCode WeftRolloutLimit(WeftRollout rollout, const WeftRolloutOptions *limits);
 /* Norms over the space communicator of the adjoint of each state in the last Reverse, [steps + 1]; of state 0 only as far as its
    adjoint was wanted. Collective on the space communicator. */
 PetscErrorCode WeftRolloutAdjointNorms(WeftRollout rollout, const PetscReal **norms);

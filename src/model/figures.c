@@ -3,7 +3,7 @@
 
 /* Sums and maxima of one sample on this rank. */
 typedef struct {
-  double energy, force[3];
+  double energy, force[3], momentum[3], outflow, smoke;
 } Sums;
 typedef struct {
   double velocity, courant, divergence;
@@ -15,7 +15,7 @@ static void MeasureVelocity(const WeftLayout *l, WeftState velocity, PetscInt sa
 
   for (PetscInt a = 0; a < l->dim; a++) {
     const double *u   = WeftStatePlane(velocity, a, sample);
-    double        sum = 0.0, largest = 0.0;
+    double        sum = 0.0, linear = 0.0, largest = 0.0;
     PetscInt      lo[3], hi[3];
     WeftLayoutOwned(l, (WeftLocation)a, lo, hi);
     for (PetscInt k = lo[2]; k < hi[2]; k++) {
@@ -24,11 +24,13 @@ static void MeasureVelocity(const WeftLayout *l, WeftState velocity, PetscInt sa
         for (PetscInt i = lo[0]; i < hi[0]; i++) {
           const double value = row[i];
           sum += value * value;
+          linear += value;
           if (!(fabs(value) <= largest)) largest = fabs(value); /* a NaN stays */
         }
       }
     }
     sums->energy += 0.5 * volume * sum;
+    sums->momentum[a] = volume * linear;
     if (!(largest <= maxima->velocity)) maxima->velocity = largest;
     if (!(largest * dt / l->h[a] <= maxima->courant)) maxima->courant = largest * dt / l->h[a];
   }
@@ -116,6 +118,23 @@ static PetscErrorCode MeasureForce(WeftModel m, const WeftState outputs[], Petsc
   PetscFunctionReturn(0);
 }
 
+/* Sum over open cells (open NULL: all) times their volume. */
+static double Volume(const WeftLayout *l, WeftState cells, WeftState open, PetscInt sample)
+{
+  const double *x = WeftStatePlane(cells, 0, sample), *o = open ? WeftStatePlane(open, 0, 0) : NULL;
+  double        sum = 0.0;
+  PetscInt      lo[3], hi[3];
+
+  WeftLayoutOwned(l, WEFT_CELL, lo, hi);
+  for (PetscInt k = lo[2]; k < hi[2]; k++)
+    for (PetscInt j = lo[1]; j < hi[1]; j++)
+      for (PetscInt i = lo[0]; i < hi[0]; i++) {
+        const PetscInt at = WeftLayoutIndex(l, i, j, k);
+        sum += o ? (o[at] > 0.0 ? x[at] : 0.0) : x[at];
+      }
+  return sum * l->h[0] * (l->dim > 1 ? l->h[1] : 1.0) * (l->dim > 2 ? l->h[2] : 1.0);
+}
+
 static double LargestDivergence(const WeftLayout *l, WeftState divergence, WeftState open, PetscInt sample)
 {
   const double *d = WeftStatePlane(divergence, 0, sample), *o = open ? WeftStatePlane(open, 0, 0) : NULL;
@@ -163,14 +182,19 @@ PetscErrorCode WeftModelMeasure(WeftModel m, const WeftState outputs[], WeftMode
     MeasureVelocity(l, outputs[0], b, m->options.dt, &sums[b], &maxima[b]);
     maxima[b].divergence = LargestDivergence(l, m->divergence_value, m->open, b);
     PetscCall(MeasureForce(m, outputs, b, &sums[b]));
+    sums[b].outflow = Volume(l, m->divergence_value, m->open, b);
+    if (WeftModelStates(m) > 1) sums[b].smoke = Volume(l, outputs[1], NULL, b);
   }
-  PetscCall(WeftReduce(sums, (PetscMPIInt)(m->batch * 4), MPI_DOUBLE, MPI_SUM, comm));
+  PetscCall(WeftReduce(sums, (PetscMPIInt)(m->batch * (PetscInt)(sizeof(Sums) / sizeof(double))), MPI_DOUBLE, MPI_SUM, comm));
   PetscCall(WeftReduce(maxima, (PetscMPIInt)(m->batch * 3), MPI_DOUBLE, MPI_MAX, comm));
   for (PetscInt b = 0; b < m->batch; b++) {
     figures[b] = (WeftModelFigures){sums[b].energy,
                                     maxima[b].velocity,
                                     maxima[b].courant,
                                     maxima[b].divergence,
+                                    {sums[b].momentum[0], sums[b].momentum[1], sums[b].momentum[2]},
+                                    sums[b].outflow,
+                                    sums[b].smoke,
                                     {sums[b].force[0], sums[b].force[1], sums[b].force[2]}};
   }
   PetscCall(PetscFree2(sums, maxima));

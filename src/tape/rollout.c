@@ -48,6 +48,10 @@ PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options)
   options->reach = (WeftReach)reach;
   PetscCall(WeftGetInt("unroll_window", &options->window));
   if (options->reach == WEFT_REACH_TRUNCATED && options->window < 1) return WeftFailKey(PETSC_COMM_WORLD, "unroll_window", "a truncated gradient reaches over at least 1 step");
+  PetscCall(WeftGetReal("unroll_clip", &options->clip));
+  PetscCall(WeftGetReal("unroll_damping", &options->damping));
+  if (!(options->clip >= 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "unroll_clip", "cannot be negative; 0: no bound");
+  if (!(options->damping >= 0.0 && options->damping < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "unroll_damping", "must be at least 0 and less than 1");
   PetscCall(WeftGetString("tape_disk", options->disk, sizeof(options->disk)));
   PetscCall(WeftGetEnum("tape_checkpoints", &checkpoints));
   options->rounded = checkpoints == 1 ? PETSC_TRUE : PETSC_FALSE;
@@ -189,6 +193,17 @@ static PetscErrorCode CreateTape(WeftRollout r, const WeftTapePlan *plan, PetscB
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftRolloutLimit(WeftRollout r, const WeftRolloutOptions *limits)
+{
+  PetscFunctionBegin;
+  r->options.reach   = limits->reach;
+  r->options.window  = limits->window;
+  r->options.clip    = limits->clip;
+  r->options.damping = limits->damping;
+  r->window          = limits->reach == WEFT_REACH_TRUNCATED ? limits->window : limits->reach == WEFT_REACH_ONE_STEP ? 1 : 0;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const WeftTapePlan *plan, WeftRollout *rollout)
 {
   WeftRollout          r;
@@ -206,7 +221,7 @@ PetscErrorCode WeftRolloutCreatePlanned(const WeftRolloutOptions *options, const
   r->outputs     = WeftOpOutputs(options->step);
   r->states      = options->states;
   r->loss_inputs = options->loss ? WeftOpInputs(options->loss) : 0;
-  r->window      = options->reach == WEFT_REACH_TRUNCATED ? options->window : options->reach == WEFT_REACH_ONE_STEP ? 1 : 0;
+  PetscCall(WeftRolloutLimit(r, options));
   PetscCall(CheckOptions(r));
   PetscCall(WeftOpReference(options->step));
   if (options->loss) PetscCall(WeftOpReference(options->loss));
@@ -289,6 +304,6 @@ PetscErrorCode WeftRolloutPlays(WeftRollout rollout, PetscReal *predicted, Petsc
 {
   PetscFunctionBegin;
   *predicted = rollout->plan.slots ? (PetscReal)WeftScheduleExtra(rollout->options.length, rollout->plan.slots, rollout->plan.records) / (PetscReal)rollout->options.length : 0.0;
-  *measured  = rollout->adjoints ? (PetscReal)rollout->plays / (PetscReal)rollout->adjoints - 1.0 : 0.0;
+  *measured  = rollout->adjoints ? (PetscReal)(rollout->plays - rollout->adjoints) / (PetscReal)rollout->adjoints : 0.0;
   PetscFunctionReturn(0);
 }

@@ -116,6 +116,29 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
 
 /* ---- reverse ------------------------------------------------------------------------------------------------------ */
 
+/* What is left of the states' adjoint (or tangent) where it passes state n. */
+static PetscErrorCode Damp(WeftRollout r, PetscInt n, const WeftState bar[])
+{
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < r->states && n > 0 && r->options.damping > 0.0; i++) PetscCall(WeftStateAXPY(bar[i], -r->options.damping, bar[i]));
+  PetscFunctionReturn(0);
+}
+
+/* The adjoint before a step is at most `clip` times that after it. */
+static PetscErrorCode Clip(WeftRollout r, PetscReal after, const WeftState before[])
+{
+  PetscReal squares[2] = {after, 0.0}, allowed;
+
+  PetscFunctionBegin;
+  if (r->options.clip == 0.0) PetscFunctionReturn(0);
+  for (PetscInt i = 0; i < r->states; i++) squares[1] += WeftStateSquare(before[i]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, squares, 2, MPIU_REAL, MPIU_SUM, r->comm));
+  allowed = PetscSqr(r->options.clip) * squares[0];
+  if (!(squares[1] > allowed)) PetscFunctionReturn(0);
+  for (PetscInt i = 0; i < r->states; i++) PetscCall(WeftStateAXPY(before[i], PetscSqrtReal(allowed / squares[1]) - 1.0, before[i]));
+  PetscFunctionReturn(0);
+}
+
 /* Reverses one step: bar[now] is the adjoint of the state after it, without the loss there; bar[1 - now] becomes that of the
    state before it. Where the adjoint stops the states' part is not computed at all. */
 static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscInt now, const WeftState inputs_bar[])
@@ -139,6 +162,8 @@ static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscI
   }
   WeftRolloutStepInputs(r, a->step, a->from, x);
   PetscCall(WeftOpAdjoint(r->options.step, x, r->place[a->to], r->record[a->record], r->bar[now], x_bar));
+  PetscCall(Clip(r, r->square[a->step + 1], r->bar[1 - now]));
+  PetscCall(Damp(r, a->step, r->bar[1 - now]));
   PetscFunctionReturn(0);
 }
 
@@ -220,6 +245,7 @@ PetscErrorCode WeftRolloutTangent(WeftRollout r, const WeftState dinputs[], Pets
       dx[i] = i >= r->states ? OfStep(r, i, WEFT_SEQUENCE_TANGENT, action.step, dinputs[i]) : action.step == 0 ? dinputs[i] : r->bar[1 - now][i];
       if (i < r->states && WeftRolloutCut(r, action.step)) dx[i] = NULL;
     }
+    PetscCall(Damp(r, action.step, r->bar[1 - now]));
     PetscCall(TangentStep(r, &action, dx, r->bar[now], dloss));
     now = 1 - now;
   }

@@ -76,16 +76,18 @@ static PetscErrorCode Announce(const WeftGradientCheck *c)
 static PetscErrorCode Run(WeftGradientCheck *c, const char *folder)
 {
   char      path[PETSC_MAX_PATH_LEN], other[PETSC_MAX_PATH_LEN];
-  PetscBool operators, rollout;
+  PetscBool operators, rollout, horizon;
 
   PetscFunctionBegin;
   PetscCall(WeftGetBool("check_operators", &operators));
   PetscCall(WeftGetBool("check_rollout", &rollout));
+  PetscCall(WeftGetBool("check_horizon", &horizon));
   PetscCall(WeftGetString("check_compare", other, sizeof(other)));
   PetscCall(Announce(c));
   if (operators) PetscCall(WeftCheckOperators(c));
   PetscCall(Differentiate(c));
   if (rollout) PetscCall(WeftCheckRollout(c));
+  if (horizon) PetscCall(WeftCheckHorizon(c, folder));
   PetscCall(PetscSNPrintf(path, sizeof(path), "%s/gradient.h5", folder));
   PetscCall(WeftCheckWrite(c, path));
   PetscCall(WeftLog("gradient at loss %.15g in %s", (double)c->loss, path));

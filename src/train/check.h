@@ -26,6 +26,9 @@ PetscErrorCode WeftCheckOperators(WeftGradientCheck *check);
 /* The loss of the whole rollout by the weights and by the initial state: tangent against adjoint, Taylor table; the time of a
    gradient over that of a forward sweep. */
 PetscErrorCode WeftCheckRollout(WeftGradientCheck *check);
+/* -check_horizon: how the adjoint of the last loss grows backwards from step to step, from how many steps on that growth dominates
+   (horizon.csv, horizon.png), and the cosine to the exact gradient under truncation, clipping and damping. */
+PetscErrorCode WeftCheckHorizon(WeftGradientCheck *check, const char *folder);
 /* gradient.h5: /weights, /initial/<field> [sample][z][y][x] of all replicas, /loss. */
 PetscErrorCode WeftCheckWrite(WeftGradientCheck *check, const char *path);
 /* Against the file of another layout, -check_compare. */

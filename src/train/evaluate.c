@@ -172,6 +172,7 @@ static PetscErrorCode Create(WeftEvaluation *e)
   PetscCall(PetscCalloc2(e->info.simulations * e->compared, &e->sums, e->info.simulations * WEFT_RUNS, &e->unstable));
   PetscCall(WeftCheckUnusedOptions());
   PetscCall(WeftOutputFolder("rollout", e->folder, sizeof(e->folder)));
+  PetscCall(WeftEvaluationAuditOpen(e));
   for (PetscInt i = 0; i < 1 + e->runs && ShownSample(e) >= 0; i++) {
     char path[PETSC_MAX_PATH_LEN];
     PetscCall(PetscSNPrintf(path, sizeof(path), "%s/%s", e->folder, names[i]));
@@ -306,6 +307,7 @@ static PetscErrorCode Step(WeftEvaluation *e, PetscInt r, PetscInt n)
   PetscFunctionBegin;
   PetscCall(WeftOpApply(WeftModelStep(run->model), run->in, run->out, NULL));
   run->seconds += MPI_Wtime() - begin;
+  PetscCall(WeftEvaluationAudit(e, r, n, run->out));
   run->in[0]  = run->out[0];
   run->out[0] = old;
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, e->grid)); /* replicas go on, or stop, together */
@@ -418,6 +420,7 @@ PetscErrorCode WeftEvaluate(void)
   if (e.reference) PetscCall(WeftSeriesDestroy(&e.reference));
   for (PetscInt r = 0; r < e.runs; r++)
     if (e.run[r].series) PetscCall(WeftSeriesDestroy(&e.run[r].series));
+  PetscCall(WeftEvaluationAuditClose(&e));
   PetscCall(WeftEvaluationReport(&e));
   PetscCall(Destroy(&e));
   PetscFunctionReturn(0);

@@ -1,7 +1,7 @@
 /* Inside src/train: the evaluation of a trained net, from playing to the report. */
 #ifndef WEFT_TRAIN_EVALUATE_H
 #define WEFT_TRAIN_EVALUATE_H
-#include "train/flow.h"
+#include "train/audit.h"
 #include "train/hybrid.h"
 
 enum { WEFT_UNCORRECTED, WEFT_CORRECTED, WEFT_RUNS };
@@ -44,9 +44,18 @@ typedef struct {
   WeftErrorSums  *sums;     /* [simulation][compared] */
   PetscInt       *unstable; /* [simulation][WEFT_RUNS]: step after which it left the bounds; 0: never */
   PetscReal       courant_bound;
+  WeftAuditBounds bounds;
+  WeftModelFigures *figures;      /* [batch] */
+  PetscReal      *first_energy;   /* [simulation][WEFT_RUNS] */
+  FILE          **audit, **spectrum; /* [simulation][WEFT_RUNS], on rank 0 of the replica that plays it */
   double         *vorticity[1 + WEFT_RUNS]; /* of the reference and the runs at picture_step, on the replica that shows */
 } WeftEvaluation;
 
+/* Figures of every step, spectra at the picture's step and the last, in audit_<run>_<simulation>.csv and spectrum_...: a run that passes
+   a bound of -audit_... is over. Step n of run r ended in `outputs`. Collective on the world, Audit on the grid. */
+PetscErrorCode WeftEvaluationAuditOpen(WeftEvaluation *e);
+PetscErrorCode WeftEvaluationAudit(WeftEvaluation *e, PetscInt r, PetscInt n, const WeftState outputs[]);
+PetscErrorCode WeftEvaluationAuditClose(WeftEvaluation *e);
 /* Relative error of a run after step n (from 1), or its mean over the steps 1 to n. NaN where the run was over by then. */
 double WeftEvaluationError(const WeftEvaluation *e, PetscInt simulation, PetscInt run, PetscInt error, PetscInt n);
 double WeftEvaluationMean(const WeftEvaluation *e, PetscInt simulation, PetscInt run, PetscInt error, PetscInt n);

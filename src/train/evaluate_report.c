@@ -165,7 +165,7 @@ static PetscErrorCode Stability(const WeftEvaluation *e, Table *t)
       if (!step) continue;
       all = PETSC_FALSE;
       Name(e, s, name);
-      Add(t, "Re %s %s: unstable, at step %d no longer finite or beyond a Courant number of %g", name, RunName(r), (int)step, (double)e->courant_bound);
+      Add(t, "Re %s %s: unstable, at step %d no longer finite, beyond a Courant number of %g, or beyond a bound of audit_...", name, RunName(r), (int)step, (double)e->courant_bound);
       PetscCall(End(t));
     }
   }

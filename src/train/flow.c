@@ -59,8 +59,7 @@ PetscErrorCode WeftTrueStates(WeftModel model, const WeftState states[])
 
 /* ---- picture --------------------------------------------------------------------------------------------------- */
 
-/* Velocity of a sample at cells, gathered: one array per axis on every rank, [z][y][x]. */
-static PetscErrorCode GatherVelocity(WeftState velocity, PetscInt sample, double *component[3])
+PetscErrorCode WeftFlowAtCells(WeftState velocity, PetscInt sample, double *component[3])
 {
   static const char *const  names[]     = {"x", "y", "z"};
   static const WeftLocation locations[] = {WEFT_CELL, WEFT_CELL, WEFT_CELL};
@@ -99,7 +98,7 @@ PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **s
   double           *u[3] = {NULL, NULL, NULL};
 
   PetscFunctionBegin;
-  PetscCall(GatherVelocity(velocity, sample, u));
+  PetscCall(WeftFlowAtCells(velocity, sample, u));
   PetscCall(PetscMalloc1(nx * ny, vorticity));
   if (speed) PetscCall(PetscMalloc1(nx * ny, speed));
   for (PetscInt j = 0; j < ny; j++) {

@@ -8,6 +8,9 @@
 /* States for every input and output of a step. */
 PetscErrorCode WeftStepStates(WeftOp step, WeftState in[], WeftState out[]);
 PetscErrorCode WeftStepStatesDestroy(WeftOp step, WeftState in[], WeftState out[]);
+/* Velocity of a sample at cells, gathered: one array per axis on every rank of the grid, [z][y][x]; free with PetscFree. Collective on
+   the grid. */
+PetscErrorCode WeftFlowAtCells(WeftState velocity, PetscInt sample, double *component[3]);
 /* Speed (may be NULL: not wanted) and vorticity of a sample at cells, in three dimensions of the middle layer: [ny][nx] on every rank
    of the grid; free with PetscFree. Collective on the grid. */
 PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **speed, double **vorticity);

@@ -1,5 +1,5 @@
 /* The verb simulate: plays a model from its initial state and writes the series, figures, a picture and a summary. */
-#include "train/flow.h"
+#include "train/audit.h"
 #include "train/projection.h"
 
 typedef struct {
@@ -10,7 +10,11 @@ typedef struct {
   WeftProjection   projection; /* with -simulate_projection */
   WeftState        in[WEFT_OP_MAX], out[WEFT_OP_MAX]; /* of the step */
   WeftSeries       series;
-  FILE            *table;
+  FILE            *table, *spectrum;
+  WeftAuditBounds  bounds;
+  PetscReal        first_energy;
+  const char      *broken; /* the bound that stopped the run; NULL: none */
+  PetscInt         done;   /* steps */
   char             folder[PETSC_MAX_PATH_LEN];
   WeftModelFigures figures;
   PetscInt         steps, every;
@@ -57,6 +61,7 @@ static PetscErrorCode Create(Simulation *s)
   PetscCall(WeftGetInt("simulate_every", &s->every));
   if (s->steps < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_steps", "at least 1 step is needed");
   if (s->every < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_every", "a frame is written every 1 or more steps");
+  PetscCall(WeftAuditBoundsFromKeys(&s->bounds));
   PetscCall(WeftTeamCreate(1, 1, &s->team));
   PetscCall(WeftTeamGetInfo(s->team, &info));
   PetscCall(WeftGridOptionsFromKeys(&box));
@@ -82,37 +87,42 @@ static PetscErrorCode InFolder(const Simulation *s, const char *name, char path[
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode OpenFiles(Simulation *s)
+static PetscErrorCode OpenTable(Simulation *s, const char *name, FILE **file)
 {
-  const PetscInt dim = WeftGridLayout(s->grid)->dim;
-  char           path[PETSC_MAX_PATH_LEN];
-  PetscMPIInt    rank;
+  char path[PETSC_MAX_PATH_LEN];
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  PetscCall(InFolder(s, "fields", path));
-  PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
-  PetscCall(InFolder(s, "figures.csv.part", path));
-  if (rank == 0) s->table = fopen(path, "w");
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, rank == 0 && !s->table ? PETSC_TRUE : PETSC_FALSE,
-                      "%s cannot be written; choose another folder with -output", path));
-  if (!s->table) PetscFunctionReturn(0);
-  fprintf(s->table, "step,time,kinetic_energy,max_velocity,courant,max_divergence");
-  for (PetscInt a = 0; a < dim; a++) fprintf(s->table, ",force_%c", "xyz"[a]);
-  fprintf(s->table, "\n");
+  PetscCall(InFolder(s, name, path));
+  if (!PetscGlobalRank) *file = fopen(path, "w");
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, !PetscGlobalRank && !*file ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written; choose another folder with -output", path));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode WriteFigures(Simulation *s, PetscInt step)
+static PetscErrorCode OpenFiles(Simulation *s)
 {
-  const WeftModelFigures *f = &s->figures;
+  char path[PETSC_MAX_PATH_LEN];
 
   PetscFunctionBegin;
-  if (!s->table) PetscFunctionReturn(0);
-  fprintf(s->table, "%d,%.9g,%.12g,%.12g,%.6g,%.6g", (int)step, (double)step * WeftModelTimeStep(s->model), f->kinetic_energy,
-          f->max_velocity, f->courant, f->max_divergence);
-  for (PetscInt a = 0; a < WeftGridLayout(s->grid)->dim; a++) fprintf(s->table, ",%.12g", f->force[a]);
-  fprintf(s->table, "\n");
+  PetscCall(InFolder(s, "fields", path));
+  PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
+  PetscCall(OpenTable(s, "figures.csv.part", &s->table));
+  PetscCall(OpenTable(s, "spectrum.csv.part", &s->spectrum));
+  WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
+  WeftSpectrumHead(s->spectrum);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CloseTable(Simulation *s, const char *name, FILE **file)
+{
+  char path[PETSC_MAX_PATH_LEN], part[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
+  if (!*file) PetscFunctionReturn(0);
+  PetscCall(InFolder(s, name, path));
+  PetscCall(PetscSNPrintf(part, sizeof(part), "%s.part", path));
+  fclose(*file);
+  *file = NULL;
+  rename(part, path);
   PetscFunctionReturn(0);
 }
 
@@ -127,6 +137,7 @@ static PetscErrorCode WriteFrame(Simulation *s, PetscInt step, const WeftState s
   for (PetscInt i = 0; i < n; i++) all[i] = states[i];
   if (WeftModelProjects(s->model)) all[count++] = s->out[n];
   PetscCall(WeftSeriesWrite(s->series, (PetscReal)step * WeftModelTimeStep(s->model), count, all, 0));
+  PetscCall(WeftSpectrumWrite(s->spectrum, step, (PetscReal)step * WeftModelTimeStep(s->model), states[0], 0));
   PetscFunctionReturn(0);
 }
 
@@ -139,17 +150,18 @@ static PetscErrorCode Run(Simulation *s)
   PetscCall(WeftProgressCreate("simulate", s->steps, &progress));
   PetscCall(WeftCostBegin("step"));
   PetscCall(WriteFrame(s, 0, s->in));
-  for (PetscInt n = 1; n <= s->steps; n++) {
+  for (PetscInt n = 1; n <= s->steps && !s->broken; n++) {
     const double begin = MPI_Wtime();
     if (s->projection) PetscCall(WeftProjectionStep(s->projection, n, WeftModelStep(s->model), s->in, s->out));
     else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
     s->seconds += MPI_Wtime() - begin;
     PetscCall(WeftGridAgree(s->grid));
     PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
-    WeftCheck(isfinite(s->figures.kinetic_energy), PETSC_COMM_WORLD,
-              "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n);
-    PetscCall(WriteFigures(s, n));
-    if (n % s->every == 0 || n == s->steps) PetscCall(WriteFrame(s, n, s->out));
+    if (n == 1) s->first_energy = s->figures.kinetic_energy;
+    s->broken = WeftAuditBroken(&s->bounds, s->first_energy, &s->figures);
+    s->done   = n;
+    WeftAuditRow(s->table, WeftGridLayout(s->grid)->dim, n, (PetscReal)n * WeftModelTimeStep(s->model), &s->figures);
+    if (n % s->every == 0 || n == s->steps || s->broken) PetscCall(WriteFrame(s, n, s->out));
     for (PetscInt i = 0; i < states; i++) { /* the new states become the old ones */
       const WeftState old = s->in[i];
       s->in[i]            = s->out[i];
@@ -166,34 +178,43 @@ static PetscErrorCode Run(Simulation *s)
 static PetscErrorCode Finish(Simulation *s)
 {
   const WeftModelFigures *f = &s->figures;
-  char                    path[PETSC_MAX_PATH_LEN], part[PETSC_MAX_PATH_LEN];
+  char                    path[PETSC_MAX_PATH_LEN];
   WeftSummary             summary;
 
   PetscFunctionBegin;
   PetscCall(WeftSeriesDestroy(&s->series));
-  PetscCall(InFolder(s, "figures.csv.part", part));
-  PetscCall(InFolder(s, "figures.csv", path));
-  if (s->table) {
-    fclose(s->table);
-    rename(part, path);
-  }
+  PetscCall(CloseTable(s, "figures.csv", &s->table));
+  PetscCall(CloseTable(s, "spectrum.csv", &s->spectrum));
   PetscCall(InFolder(s, "picture.png", path));
-  PetscCall(WeftFlowPicture(path, s->model, s->in));
+  if (isfinite(f->kinetic_energy)) PetscCall(WeftFlowPicture(path, s->model, s->in));
   PetscCall(WeftSummaryCreate("simulate", &summary));
-  PetscCall(WeftSummaryInt(summary, "steps", s->steps));
-  PetscCall(WeftSummaryReal(summary, "time", (double)s->steps * WeftModelTimeStep(s->model)));
+  PetscCall(WeftSummaryInt(summary, "steps", s->done));
+  PetscCall(WeftSummaryInt(summary, "blow_up_step", s->broken ? s->done : 0));
+  PetscCall(WeftSummaryString(summary, "stopped_by", s->broken ? s->broken : ""));
+  PetscCall(WeftSummaryReal(summary, "time", (double)s->done * WeftModelTimeStep(s->model)));
   PetscCall(WeftSummaryReal(summary, "kinetic_energy", f->kinetic_energy));
   PetscCall(WeftSummaryReal(summary, "max_velocity", f->max_velocity));
   PetscCall(WeftSummaryReal(summary, "courant", f->courant));
   PetscCall(WeftSummaryReal(summary, "max_divergence", f->max_divergence));
   PetscCall(WeftSummaryRealList(summary, "force", WeftGridLayout(s->grid)->dim, f->force));
-  PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)s->steps));
+  PetscCall(WeftSummaryReal(summary, "outflow", f->outflow));
+  PetscCall(WeftSummaryReal(summary, "smoke", f->smoke));
+  PetscCall(WeftSummaryRealList(summary, "momentum", WeftGridLayout(s->grid)->dim, f->momentum));
+  PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)s->done));
   if (s->projection) PetscCall(WeftProjectionReport(s->projection, summary));
   PetscCall(InFolder(s, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));
   PetscCall(WeftSummaryDestroy(&summary));
-  PetscCall(WeftLog("%d steps to time %.6g in %s", (int)s->steps, (double)s->steps * WeftModelTimeStep(s->model), s->folder));
+  PetscCall(WeftLog("%d steps to time %.6g in %s", (int)s->done, (double)s->done * WeftModelTimeStep(s->model), s->folder));
   PetscFunctionReturn(0);
+}
+
+/* After everything is written: why did the run end early? */
+static PetscErrorCode FailBroken(const Simulation *s)
+{
+  PetscFunctionBegin;
+  if (!isfinite(s->figures.kinetic_energy)) return WeftFail(PETSC_COMM_WORLD, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt; what came before is in %s", s->done, s->folder);
+  return WeftFailKey(PETSC_COMM_WORLD, s->broken, "its bound is passed in step %" PetscInt_FMT ": kinetic energy %.4g times that of the first step, divergence %.3g, Courant number %.3g; what came before is in %s", s->done, (double)(s->figures.kinetic_energy / s->first_energy), (double)s->figures.max_divergence, (double)s->figures.courant, s->folder);
 }
 
 PetscErrorCode WeftSimulate(void)
@@ -211,5 +232,6 @@ PetscErrorCode WeftSimulate(void)
   else PetscCall(WeftModelDestroy(&s.model));
   PetscCall(WeftGridDestroy(&s.grid));
   PetscCall(WeftTeamDestroy(&s.team));
+  if (s.broken) PetscCall(FailBroken(&s));
   PetscFunctionReturn(0);
 }
