@@ -51,13 +51,13 @@ PetscErrorCode WeftOpBranches(WeftOp op, const WeftState x[], PetscInt *count, P
 
 /* ---- record -------------------------------------------------------------------------------------------------- */
 
-/* An operator that keeps a private record declares its states before first use. */
 /* A function that is called after the adjoint of every operator that is no program, with the adjoints of its inputs (NULL: left
    out): there MPI may go on with what was begun, and finished parts of a gradient may be sent. NULL: none. One at a time. */
 typedef PetscErrorCode (*WeftOpAfterAdjoint)(WeftOp op, const WeftState x_bar[], void *context);
 void WeftOpSetAfterAdjoint(WeftOpAfterAdjoint after, void *context);
 /* The phase in which its time is counted; without one, in that of the operator around it. */
 PetscErrorCode WeftOpSetPhase(WeftOp op, WeftPhase phase);
+/* An operator that keeps a private record declares its states before first use. */
 PetscErrorCode WeftOpSetRecord(WeftOp op, PetscInt states, const WeftSpace spaces[]);
 PetscErrorCode WeftRecordCreate(WeftOp op, WeftRecord *record);
 PetscErrorCode WeftRecordDestroy(WeftRecord *record);
