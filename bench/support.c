@@ -124,6 +124,30 @@ PetscErrorCode BenchAdjoint(BenchSetup *s, int wanted, PetscInt runs, double sec
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode BenchSetFields(WeftArrays arrays, const char *group, WeftState state)
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
+
+  PetscFunctionBegin;
+  for (PetscInt f = 0; f < info->fields; f++) {
+    PetscInt shape[4] = {info->batch, 0, 0, 0}, count = 0;
+    double  *all = NULL;
+    char     name[128];
+    for (PetscInt b = 0; b < info->batch; b++) {
+      double *values;
+      PetscCall(WeftStateGather(state, f, b, shape + 1, &values));
+      count = shape[1] * shape[2] * shape[3];
+      if (!all) PetscCall(PetscMalloc1(info->batch * count, &all));
+      PetscCall(PetscArraycpy(all + b * count, values, count));
+      PetscCall(PetscFree(values));
+    }
+    PetscCall(PetscSNPrintf(name, sizeof(name), "/%s/%s", group, info->name[f]));
+    PetscCall(WeftArraysSet(arrays, name, 3, (PetscInt[]){info->batch, shape[1] * shape[2], shape[3]}, all));
+    PetscCall(PetscFree(all));
+  }
+  PetscFunctionReturn(0);
+}
+
 static int Compare(const void *a, const void *b)
 {
   const double x = *(const double *)a, y = *(const double *)b;

@@ -24,6 +24,8 @@ PetscErrorCode BenchTime(MPI_Comm comm, PetscInt runs, BenchCall call, void *con
 /* Apply, and adjoint towards the inputs whose bits are set in `wanted`. seconds: [runs]; NULL: not wanted. */
 PetscErrorCode BenchApply(BenchSetup *setup, PetscInt runs, double seconds[]);
 PetscErrorCode BenchAdjoint(BenchSetup *setup, int wanted, PetscInt runs, double seconds[]);
+/* Every field of a state as /<group>/<field> [sample][y][x]. Collective on the grid. */
+PetscErrorCode BenchSetFields(WeftArrays arrays, const char *group, WeftState state);
 /* Sorts, and gives the middle. */
 double BenchMedian(PetscInt n, double values[]);
 
