@@ -6,7 +6,7 @@
 #include <weft/nn.h>
 #include "support.h"
 
-#define RUNS 25
+#define RUNS 11
 enum { CHANNELS = 32, INPUT = 1, PARAMETERS = 2 };
 
 /* Median of forward, input gradient, weight gradient, forward + both. */

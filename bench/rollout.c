@@ -116,6 +116,23 @@ static PetscErrorCode Write(Case *c, const char *path)
   PetscFunctionReturn(0);
 }
 
+/* Largest divergence after a step, times the spacing and over the velocity. */
+static PetscErrorCode Divergence(Case *c, PetscReal *divergence)
+{
+  WeftModelFigures *figures;
+  PetscReal         worst = 0.0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(c->samples, &figures));
+  PetscCall(WeftOpApply(c->step, c->in, c->out, NULL));
+  PetscCall(WeftModelMeasure(c->model, c->out, figures));
+  for (PetscInt b = 0; b < c->samples; b++)
+    worst = PetscMax(worst, figures[b].max_divergence * WeftGridLayout(c->grid)->h[0] / figures[b].max_velocity);
+  PetscCall(PetscFree(figures));
+  PetscCallMPI(MPI_Allreduce(&worst, divergence, 1, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Destroy(Case *c)
 {
   PetscFunctionBegin;
@@ -132,6 +149,7 @@ static PetscErrorCode Destroy(Case *c)
 static PetscErrorCode Bench(PetscInt words, char *word[])
 {
   double      forward[RUNS], gradient[RUNS];
+  PetscReal   divergence;
   WeftSummary summary;
   Case        c = {.batch = 0};
 
@@ -143,7 +161,9 @@ static PetscErrorCode Bench(PetscInt words, char *word[])
   PetscCall(BenchTime(PETSC_COMM_WORLD, RUNS, Forward, &c, forward));
   PetscCall(BenchTime(PETSC_COMM_WORLD, RUNS, Gradient, &c, gradient));
   for (PetscInt k = 0; k < RUNS; k++) forward[k] /= (double)c.unroll;
+  PetscCall(Divergence(&c, &divergence));
   PetscCall(WeftSummaryCreate("rollout", &summary));
+  PetscCall(WeftSummaryReal(summary, "divergence", divergence));
   PetscCall(WeftSummaryInt(summary, "replicas", c.team.replicas));
   PetscCall(WeftSummaryInt(summary, "space", c.team.space_size));
   PetscCall(WeftSummaryInt(summary, "steps", c.unroll));

@@ -25,6 +25,8 @@ def main():
     # axes [x][y], face i above cell i, against [y][x] and the face below
     to_file = lambda v: [np.roll(np.asarray(u.data, "f8"), 1, a).T for a, u in enumerate(v)]
     with h5py.File(path, "w") as f:
+        f.attrs.update(weft=np.bytes_("fields"), cells=[n, n], lower=[0., 0.], upper=[2 * np.pi] * 2)
+        f["time"] = [0.]
         for name, values in zip(("velocity_x", "velocity_y"), to_file(start)):
             f[name] = values[None]
 
