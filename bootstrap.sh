@@ -15,6 +15,15 @@ ranks=${WEFT_RANKS:-2}
 
 say() { printf '\n== %s\n' "$*"; }
 
+# Seconds of the phases of the demo, for its last line.
+shares="" begun=$(date +%s)
+phase_ends() {
+  local now
+  now=$(date +%s)
+  shares="$shares${shares:+, }$1 $((now - begun)) s"
+  begun=$now
+}
+
 needed="build-essential cmake pkg-config openmpi-bin libopenmpi-dev petsc-dev libhdf5-openmpi-dev hdf5-tools libblis-serial-dev libfftw3-dev libyaml-dev libpng-dev"
 for_tests="slurm-wlm munge" # a Slurm of one node for the job scripts; the tests of label cluster are skipped without it
 
@@ -76,14 +85,19 @@ case "${1:-}" in
   demo)
     start=$(date +%s)
     install_packages $needed
+    phase_ends packages
     build_weft
+    phase_ends build
     say "Wake dataset: reference simulations on 128 x 256 cells, brought down to 32 x 64"
     weft dataset cases/wake/dataset.yaml
+    phase_ends data
     say "Training through the solver: 4960 updates on $ranks ranks"
     weft train cases/wake/train.yaml
+    phase_ends training
     say "Evaluation on Reynolds numbers that the training never saw"
     weft rollout cases/wake/rollout.yaml
-    say "Done in $(($(date +%s) - start)) s. See output/wake/rollout: table.txt, picture.png, errors.png, and the series (.xmf) for ParaView"
+    phase_ends evaluation
+    say "Done in $(($(date +%s) - start)) s ($shares). See output/wake/rollout: table.txt, picture.png, errors.png, and the series (.xmf) for ParaView"
     ;;
   *)
     sed -n '2,12s/^# \{0,1\}//p' "$0"

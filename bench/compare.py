@@ -45,6 +45,12 @@ class Peer:
         self.process.stdin.flush()
         return self._read()
 
+    def prepare(self, what):
+        """Compiles; a message where the call fails, else None."""
+        answer = self.ask(prepare=what)
+        self.facts.setdefault("first_call_seconds", {})[what] = answer.get("seconds")
+        return answer.get("fails")
+
     def seconds(self, what, runs):
         return self.ask(measure=what, runs=runs)["seconds"]
 
@@ -66,6 +72,9 @@ class Weft:
         self.name, self.bench, self.command, self.output, self.pick = name, bench, command, output, pick
         self.ranks = bench.ranks if ranks is None else ranks
         self.facts, self._kept = {"ranks": self.ranks}, {}
+
+    def prepare(self, what):
+        return None
 
     def seconds(self, what, runs):
         """One start of the program serves every `what` of its file."""
@@ -141,6 +150,9 @@ class Bench:
         order, runs = list(sides), {}
         for name in order:
             side, what = sides[name]
+            fails = side.prepare(what)
+            if fails:
+                raise SystemExit(f"{name} fails: {fails}")
             once = statistics.median(side.seconds(what, 1))
             runs[name] = max(1, min(50, int(self.budget / once)))
         samples = {name: [] for name in order}
@@ -292,7 +304,7 @@ def reference_step(b):
                 lambda s: {"forward": s["seconds_per_step"]})
     torch, flow = b.phiflow("PyTorch"), b.phiflow("JAX")
     sides = {"Weft": (ours, "forward"), "PhiFlow, JAX": (flow, "reference")}
-    fails = torch.facts.get("reference fails")
+    fails = torch.prepare("reference")
     if not fails:
         sides["PhiFlow, PyTorch"] = (torch, "reference")
     samples = b.interleave(sides)
@@ -365,7 +377,7 @@ def periodic(b):
 def convolution(b):
     """Convolutions of 32 to 32 channels, float32, one core"""
     output, h5 = b.work / "convolution.json", b.work / "convolution.h5"
-    b.weft(["bench/bench_convolution", output, h5])
+    b.weft(["bench/bench_convolution", output, h5, "-net_precision", "single"])
 
     def pick(s):
         times = {}
@@ -377,7 +389,7 @@ def convolution(b):
         return times
 
     peer = b.peer("PyTorch convolutions", "convolution_torch.py", h5)
-    ours = Weft("Weft", b, ["bench/bench_convolution", output], output, pick, 1)
+    ours = Weft("Weft", b, ["bench/bench_convolution", output, "-net_precision", "single"], output, pick, 1)
     shapes = [name for name in peer.facts["shapes"] if name != "sgemm"]
     sides = {f"PyTorch: {name}": (peer, name) for name in shapes}
     for path in ("winograd", "direct"):
@@ -387,13 +399,14 @@ def convolution(b):
             "targets": {f"PyTorch: {name}": 1 for name in shapes},
             "checks": [check(f"{kernel} {what}, largest difference relative", value, 1e-4)
                        for kernel, parts in compared.items() for what, value in parts.items()],
-            "sgemm": {"seconds": peer.seconds("sgemm", 20)},
+            "sgemm": {"seconds": peer.prepare("sgemm") or peer.seconds("sgemm", 20)},
             "differences": "Both with bias and without activation, channels last. PyTorch chooses its own algorithm (oneDNN)."}
 
 
 def roofline(b):
     """Operators against the machine, fields out of cache"""
     peer = b.peer("PyTorch convolutions", "convolution_torch.py", b.work / "convolution.h5")
+    peer.prepare("sgemm")
     best = 2e-9 * 1024**3 / min(peer.seconds("sgemm", 20))
     row = {"ranks": {}, "torch_sgemm": 1e9 * best}
     for ranks in sorted({1, b.ranks}):

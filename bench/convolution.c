@@ -1,6 +1,7 @@
 /* Convolutions of 32 to 32 channels and the wake's nets on one core: GFLOP/s of forward, input gradient, weight gradient, and of
    forward and both gradients together, by the direct kernels and, where the grid is made of whole tiles, by Winograd's
-   algorithm, whose flops are counted as those of the direct sum. Medians of wall time. -nn_kernels chooses the path.
+   algorithm, whose flops are counted as those of the direct sum. Medians of wall time. -nn_kernels chooses the path,
+   -net_precision one precision.
      bench_convolution [FILE.json [FILE.h5]]
    FILE.json: every time; FILE.h5: inputs and results of one convolution per kernel, to compare with other programs. */
 #include <weft/nn.h>
@@ -184,7 +185,7 @@ static PetscErrorCode Bench(PetscInt words, char *word[])
   PetscCall(WeftSummaryString(summary, "kernels", WeftKernelsName()));
   PetscCall(PetscPrintf(PETSC_COMM_SELF, "kernels: %s; GFLOP/s, 32 -> 32 channels\n%-17s %5s   %9s %6s %9s %9s %9s %9s\n",
                         WeftKernelsName(), "", "taps", "cells", "batch", "forward", "d input", "d weight", "all"));
-  for (PetscInt single = 1; single >= 0; single--)
+  for (PetscInt single = first; single >= last; single--)
     for (PetscInt tiles = 0; tiles < 2; tiles++)
       for (PetscInt i = 0; i < 4; i++)
         for (PetscInt kernel = 3; kernel <= 5; kernel += 2) {
@@ -192,7 +193,7 @@ static PetscErrorCode Bench(PetscInt words, char *word[])
           PetscCall(Convolution(&shape, summary));
         }
   PetscCall(PetscPrintf(PETSC_COMM_SELF, "corrections of the wake, 32 x 64 cells, 3 samples\n"));
-  for (PetscInt single = 1; single >= 0; single--)
+  for (PetscInt single = first; single >= last; single--)
     for (PetscInt tiles = 0; tiles < 2; tiles++) {
       PetscCall(Wake("small", 4, small, (PetscBool)tiles, (PetscBool)single, summary));
       PetscCall(Wake("large", 7, large, (PetscBool)tiles, (PetscBool)single, summary));

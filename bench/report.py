@@ -190,13 +190,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", default=str(ROOT / "bench/results.json"))
     parser.add_argument("--page", default=str(ROOT / "docs/performance.md"))
+    parser.add_argument("--check", action="store_true", help="only say whether the page holds what the results give")
     options, _ = parser.parse_known_args()
     results, page = json.loads(pathlib.Path(options.results).read_text()), pathlib.Path(options.page)
-    text = page.read_text() if page.exists() else (ROOT / "docs/performance.md").read_text()
+    before = text = (page if page.exists() else ROOT / "docs/performance.md").read_text()
     for name, make in TABLES.items():
         text, found = re.subn(f"<!-- {name} -->.*?<!-- end -->", lambda _: f"<!-- {name} -->\n{make(results)}\n<!-- end -->", text, flags=re.S)
         if not found:
             raise SystemExit(f"{page} has no place <!-- {name} --> ... <!-- end --> for a table")
+    if options.check:
+        raise SystemExit(0 if text == before else f"{page} is not what {options.results} gives; run bench/run.sh --report")
     page.write_text(text)
     plots(results, page.parent)
     print(f"tables of {page} and plots beside it renewed from {options.results}")

@@ -142,10 +142,6 @@ def main():
     step = jax.jit(wake.step)
     calls = {"update": lambda: jax.block_until_ready(train(blocks, moments, start, target, viscosity)),
              "forward": lambda: jax.block_until_ready(step(*start, viscosity))}
-    compile_seconds = worker.timed(calls["update"])
-    for call in calls.values():
-        for _ in range(3):
-            call()
 
     def result_update():
         value, gradient = jax.jit(jax.value_and_grad(loss))(blocks, start, target, viscosity)
@@ -159,8 +155,7 @@ def main():
             nu = jnp.asarray(f["viscosity"][:], jnp.float32)
         return {"relative": max(worker.difference(a, b) for a, b in zip(step(*x, nu), y))}
 
-    worker.serve({"jax": jax.__version__, "precision": "float32", "compile_seconds": compile_seconds,
-                  "parameters": int(sum(a.size for a in jax.tree.leaves(blocks)))},
+    worker.serve({"jax": jax.__version__, "precision": "float32", "parameters": int(sum(a.size for a in jax.tree.leaves(blocks)))},
                  calls, {"update": result_update, "forward": result_forward})
 
 

@@ -1,6 +1,7 @@
 """A peer in a process of its own, told over standard input what to time.
 
 A peer prepares everything, then calls serve(facts, calls). One JSON object per line: first {"facts": ...}; then for every request
+  {"prepare": name}             ->  {"seconds": s}       the first call, which compiles, then two more; or {"fails": message}
   {"measure": name, "runs": n}  ->  {"seconds": [...]}   each run is a call that returns when its result is there
   {"result": name}              ->  {"result": {...}}    figures to compare, from a call without a clock
   {"memory": true}              ->  {"memory": bytes}    largest resident set so far
@@ -11,6 +12,7 @@ import os
 import resource
 import sys
 import time
+import traceback
 
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # would hold numpy to old kernels
     os.environ.pop(name, None)
@@ -23,20 +25,27 @@ def serve(facts, calls, results=None):
     out.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        if "measure" in request:
-            call = calls[request["measure"]]
-            seconds = []
-            for _ in range(request["runs"]):
-                begin = time.perf_counter()
-                call()
-                seconds.append(time.perf_counter() - begin)
-            answer = {"seconds": seconds}
+        if "prepare" in request:
+            answer = prepare(calls[request["prepare"]])
+        elif "measure" in request:
+            answer = {"seconds": [timed(calls[request["measure"]]) for _ in range(request["runs"])]}
         elif "result" in request:
             answer = {"result": results[request["result"]]()}
         else:
             answer = {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
         out.write(json.dumps(answer) + "\n")
         out.flush()
+
+
+def prepare(call):
+    try:
+        seconds = timed(call)
+        call()
+        call()
+        return {"seconds": seconds}
+    except Exception as fault:  # a solve that does not converge is a result
+        traceback.print_exc()
+        return {"fails": f"{type(fault).__name__} {(str(fault).splitlines() or [''])[0][:120]}"}
 
 
 def timed(call):
