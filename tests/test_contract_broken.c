@@ -135,7 +135,7 @@ static PetscErrorCode Test(void)
   PetscCall(WeftSpaceCreatePlanes(grid, 2, 1, names, places, &space));
   for (PetscInt kind = RIGHT; kind < KINDS; kind++) {
     const WeftOpCheckOptions check   = {.seed = 5, .assemble = PETSC_TRUE};
-    WeftOpExample            example = {NULL, {0.0}, {1.0}};
+    WeftOpExample            example = {.amplitude = {1.0}};
     WeftOpReport             report;
     Kind                    *context;
     char                    *found;

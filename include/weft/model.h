@@ -7,6 +7,30 @@
 extern "C" {
 #endif
 
+/* ---- right-hand sides u_t = f(u; p) and residuals, for the steps and solves of <weft/solve.h> -------------------- */
+
+/* Burgers' equation at cells: f = -(u . grad) u + viscosity Laplacian(u), central differences; one cell field per axis. Inputs: u,
+   viscosity (NUMBERS per sample, 1). Advection and diffusion of any cell fields by a uniform velocity: f = -(a . grad) c +
+   diffusivity Laplacian(c). Inputs: c, diffusivities (NUMBERS per sample, one per field), velocity (NUMBERS per sample, dim).
+   Diffusion: the same at rest, inputs c and diffusivities. Sides that are not periodic: zero gradient. All have stencils. */
+PetscErrorCode WeftOpCreateBurgers(WeftSpace velocity, WeftOp *op);
+PetscErrorCode WeftOpCreateAdvectionDiffusion(WeftSpace fields, WeftOp *op);
+PetscErrorCode WeftOpCreateDiffusion(WeftSpace fields, WeftOp *op);
+/* f(c; diffusivities, p...) = diffusivity Laplacian(c) + reaction(c; p...): reaction is an operator from the fields (and NUMBERS)
+   to their rates that reads at each place that place alone, such as a net of layers of kernel 1 (WeftRateCreate, <weft/nn.h>). Its
+   Jacobian goes into the stencil by one tangent per field. Collective. */
+PetscErrorCode WeftOpCreateReactionDiffusion(WeftOp reaction, WeftOp *op);
+/* Gray-Scott reaction and diffusion (Pearson: Complex patterns in a simple system, Science 261, 1993) of two cell fields u, v:
+   f_u = D_u Laplacian(u) - u v^2 + feed (1 - u), f_v = D_v Laplacian(v) + u v^2 - (feed + kill) v. Inputs: (u, v), diffusivities
+   (D_u, D_v), rates (feed, kill), both NUMBERS per sample, 2. Sides and stencil as above. */
+PetscErrorCode WeftOpCreateGrayScott(WeftSpace fields, WeftOp *op);
+
+/* Steady flow through a porous medium (Darcy's law): F(p; m, q) = -div(exp(m) grad p) - q, the residual of an implicit operator
+   (m, q) -> p. Inputs, one cell field each: pressure p, logarithm m of the conductivity, source q (per time). Conductivity of a face:
+   harmonic mean. Open sides hold p = 0 on the side, closed ones let nothing through; without an open side p is not determined. Its
+   stencil is symmetric; conjugate gradients with hypre or gamg suit it. */
+PetscErrorCode WeftOpCreateDarcy(WeftSpace pressure, WeftOp *op);
+
 /* ---- obstacles ------------------------------------------------------------------------------------------------ */
 
 /* Circles (spheres) and boxes from -obstacle_shapes, lines of words: "circle 50 50 10", "sphere X Y Z R",
@@ -45,6 +69,7 @@ typedef struct {
   PetscInt         steps;
   char           **step;
   WeftAdvectScheme advect_velocity, advect_smoke;
+  PetscBool        implicit_diffusion;
   PetscReal        viscosity_ratio; /* viscosity of the reference over that of this grid: 1 (physical), or -dataset_refine squared
                                        (published: the same diffusion number in cells) */
   PetscInt         first_sample, samples; /* number of this model's first sample among those of all replicas, and how many these are

@@ -64,6 +64,29 @@ PetscErrorCode WeftRecordDestroy(WeftRecord *record);
 WeftState      WeftRecordState(WeftRecord record, PetscInt i);
 size_t         WeftOpRecordBytes(WeftOp op);
 
+/* ---- stencil -------------------------------------------------------------------------------------------------- */
+
+/* How output 0 depends on input 0 (both PLANES), as stencils: field `row` of the output at a place reads field `column` of the
+   input at the place + offset (in cells). What an implicit solve assembles its matrix from. */
+typedef struct {
+  PetscInt row, column, offset[3];
+} WeftStencilEntry;
+typedef struct {
+  PetscInt                entries;
+  const WeftStencilEntry *entry;
+  /* coefficient[e]: plane of the grid's layout, to be filled with the derivative of sample `sample` at the owned unknowns of the
+     row's field; what stands behind a side goes by the linear side rule of the column's field. Collective. NULL: coloured
+     tangents, as many as the stencil has colours. */
+  PetscErrorCode (*coefficients)(WeftOp op, void *context, const WeftState x[], PetscInt sample, double *const coefficient[]);
+  void     *context;
+  PetscErrorCode (*destroy)(void *context); /* may be NULL */
+  unsigned  depends;   /* bit i: the coefficients depend on input i; with none of them changed a matrix is used again */
+  PetscBool symmetric; /* the matrix is */
+} WeftStencil;
+/* Copies the list; takes ownership of the context. */
+PetscErrorCode     WeftOpSetStencil(WeftOp op, const WeftStencil *stencil);
+const WeftStencil *WeftOpGetStencil(WeftOp op); /* NULL: none */
+
 /* ---- program ------------------------------------------------------------------------------------------------- */
 
 /* A program is built slot by slot, then frozen into an operator:
@@ -192,6 +215,7 @@ PetscErrorCode WeftStateFromVec(Vec vec, WeftState state);
 typedef struct {
   WeftOp    op;
   PetscReal offset[WEFT_OP_MAX], amplitude[WEFT_OP_MAX];
+  PetscReal tolerance; /* of an iterative solve inside: relative accuracy of its results, and how far layouts may differ; 0: none */
 } WeftOpExample;
 typedef struct {
   const char *name;

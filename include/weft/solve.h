@@ -1,7 +1,7 @@
 /* solve: fast direct Poisson solves on a box, with obstacles, and the projection built on them. */
 #ifndef WEFT_SOLVE_H
 #define WEFT_SOLVE_H
-#include <petscksp.h>
+#include <petscsnes.h>
 #include <weft/op.h>
 
 #if defined(__cplusplus)
@@ -38,6 +38,61 @@ PetscErrorCode WeftPoissonRegisterPC(void);
    -pressure_ (any pc; "weft" is the fast solve; relative tolerance 1e-12 unless -pressure_ksp_rtol), for the samples in turn; a
    solve that fails, or whose true residual misses the tolerance, is an error. */
 PetscErrorCode WeftOpCreateProject(WeftSpace velocity, WeftState open, WeftOp *op);
+
+/* ---- implicit operators ---------------------------------------------------------------------------------------- */
+
+/* An operator whose output y solves F(y, x...; p...) = 0. F is itself an operator, the residual: input 0 is y, output 0 is F, both
+   in one space of planes, the inputs beyond 0 are those of the implicit operator; it says with WeftOpSetStencil how F depends on y.
+     apply    Newton's method (SNES, KSP; -solve_snes_..., -solve_ksp_..., -solve_pc_...) with dF/dy assembled; where dF/dy does not
+              depend on y, one linear solve with the same options
+     tangent  dF/dy dy = -(dF/dx dx): one linear solve; -tangent_ksp_... over the options of -solve_
+     adjoint  (dF/dy)^T s = y_bar, x_bar -= (dF/dx)^T s: one solve with the transposed matrix, made explicit, so that any
+              preconditioner serves; -adjoint_ksp_..., -adjoint_pc_... over the options of -solve_
+   The matrix is assembled anew at the solution; it and its preconditioner are used again while nothing that they depend on has
+   changed (WeftStencil). After every linear solve the true residual is computed; while it is above the tolerance (ksp_rtol, default
+   1e-12) the solve is repeated for what is left, and what does not come down is an error. Defaults: Newton to 1e-10 of the first
+   residual or to round-off, GMRES (symmetric stencils: CG) with PETSc's preconditioner of the matrix. Failed solves are errors
+   with PETSc's reason and what to try. All samples of the batch are one system. Results agree on all layouts to the tolerances, not
+   bit for bit: Krylov methods sum over the ranks. */
+typedef struct {
+  PetscInt  guess;    /* input of the implicit operator, in the space of y, at which Newton starts; -1: zero. Default 0 */
+  PetscReal accuracy; /* relative accuracy asked of a gradient: sets the adjoint's tolerance by an estimate of its error; 0: none.
+                         Default -gradient_accuracy */
+  PetscInt  solves;   /* adjoint solves of a gradient (steps of a rollout), among which accuracy is shared. Default 1 */
+} WeftImplicitOptions;
+PetscErrorCode WeftImplicitOptionsDefault(WeftImplicitOptions *options);
+PetscErrorCode WeftOpCreateImplicit(WeftOp residual, const WeftImplicitOptions *options, WeftOp *op);
+
+/* What the solves of an implicit operator took since the last reset. */
+typedef struct {
+  PetscInt  solves, newton, krylov;         /* forward: calls, Newton's iterations, Krylov iterations */
+  PetscInt  assemblies;                     /* matrices made, forward, tangent and adjoint */
+  PetscInt  adjoint_solves, adjoint_krylov; /* adjoint */
+  PetscReal adjoint_residual;               /* largest true |A' s - b| / |b| */
+  PetscReal adjoint_error;                  /* with an accuracy: estimate of the relative error of the gradient: the sum over the adjoint
+                                               solves of |error of s| / |s| */
+} WeftImplicitReport;
+PetscErrorCode WeftImplicitGetReport(WeftOp op, WeftImplicitReport *report);
+PetscErrorCode WeftImplicitResetReport(WeftOp op);
+
+/* The matrix dF/dy of an operator with a stencil at x[]; rows: [sample][z][y][x][field] for cell fields, else field by field.
+   Collective. */
+PetscErrorCode WeftOpAssemble(WeftOp op, const WeftState x[], Mat *mat);
+/* |analytic - coloured| / |coloured|, Frobenius: the stencil's coefficients against the tangent. Collective. */
+PetscErrorCode WeftOpCheckStencil(WeftOp op, const WeftState x[], PetscReal *difference);
+
+/* y = x + dt viscosity Laplacian(y), every field: one step of backward Euler, stable for any dt. Inputs and ghosts as of
+   WeftOpCreateDiffuse (<weft/op.h>). The matrix is made once for each viscosity; -solve_ksp_..., -adjoint_ksp_.... */
+PetscErrorCode WeftOpCreateImplicitDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op);
+
+/* ---- time steps from a right-hand side --------------------------------------------------------------------------- */
+
+/* u_t = f(u; p...): an operator with input 0 and output 0 in one space of planes, and numbers as further inputs.
+   Theta: y = x + dt (theta f(y; p) + (1 - theta) f(x; p)); theta 1: backward Euler, 1/2: Crank-Nicolson. f needs a stencil.
+   A program of f, a sum and an implicit operator; *implicit (may be NULL): that operator, borrowed, for its report.
+   Runge-Kutta 4: the classical explicit scheme of Kutta (1901), a program. Both: (x, p...) -> y. Collective. */
+PetscErrorCode WeftOpCreateTheta(WeftOp f, PetscReal theta, PetscReal dt, const WeftImplicitOptions *options, WeftOp *implicit, WeftOp *op);
+PetscErrorCode WeftOpCreateRungeKutta(WeftOp f, PetscReal dt, WeftOp *op);
 
 #if defined(__cplusplus)
 }

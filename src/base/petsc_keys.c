@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Options prefixes that Weft hands to PETSc objects; "" is an object without one. */
-static const char *const object_prefixes[] = {"pressure_", "adjoint_", "solve_", "invert_", ""};
+static const char *const object_prefixes[] = {"pressure_", "adjoint_", "tangent_", "solve_", "invert_", ""};
 
 /* How the keys of PETSc's objects begin. */
 static const char *const object_words[] = {"ksp_", "pc_", "snes_", "tao_", "mat_", "vec_", "dm_", "da_", "mg_", "sub_", "fieldsplit_", "redundant_", "telescope_", "inner_", "esteig_", "bjacobi_", "gamg_", "svd_", "ts_", "is_", "sf_", "vecscatter_", "ao_", NULL};

@@ -54,11 +54,12 @@ static PetscErrorCode AddDiffuse(Build *b, Target target)
 
   PetscFunctionBegin;
   if (target == TARGET_SMOKE && b->conductivity >= 0) {
+    if (b->model->options.implicit_diffusion) return WeftFailKey(PETSC_COMM_WORLD, "model_diffusion", "implicit diffusion has one diffusivity everywhere, and model_conductivity is a field; use explicit");
     PetscCall(WeftOpCreateConduct(b->model->cells, b->model->cells, b->model->options.dt, &op));
     PetscCall(Call(b, &op, (PetscInt[]){b->smoke, b->conductivity}, &b->smoke));
     PetscFunctionReturn(0);
   }
-  PetscCall(WeftOpCreateDiffuse(SpaceOf(b, target), b->model->options.dt, &op));
+  PetscCall((b->model->options.implicit_diffusion ? WeftOpCreateImplicitDiffuse : WeftOpCreateDiffuse)(SpaceOf(b, target), b->model->options.dt, &op));
   PetscCall(Call(b, &op,
                  (PetscInt[]){*newest, b->number[target == TARGET_SMOKE ? WEFT_NUMBER_DIFFUSIVITY : WEFT_NUMBER_VISCOSITY]},
                  newest));

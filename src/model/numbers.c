@@ -35,10 +35,10 @@ static PetscErrorCode CheckDiffusion(WeftModel m, const char *what, PetscReal vi
   PetscCall(WeftGridGetComm(m->grid, &comm));
   WeftCheck(viscosity >= 0.0, comm, "a %s of %g is negative", what, (double)viscosity);
   for (PetscInt a = 0; a < l->dim; a++) rate += 2.0 * viscosity / (l->h[a] * l->h[a]);
-  if (m->options.dt * rate > 1.0)
+  if (!m->options.implicit_diffusion && m->options.dt * rate > 1.0)
     return WeftFailKey(comm, "model_dt",
-                       "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g", what,
-                       (double)viscosity, (double)(1.0 / rate));
+                       "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g (or model_diffusion implicit)",
+                       what, (double)viscosity, (double)(1.0 / rate));
   PetscFunctionReturn(0);
 }
 

@@ -3,7 +3,7 @@
 
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
 {
-  PetscInt  scheme, scaling, refine;
+  PetscInt  scheme, scaling, refine, diffusion;
   PetscBool set;
 
   PetscFunctionBegin;
@@ -20,6 +20,8 @@ PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
   options->advect_velocity = (WeftAdvectScheme)scheme;
   PetscCall(WeftGetEnum("model_advect_smoke", &scheme));
   options->advect_smoke = (WeftAdvectScheme)scheme;
+  PetscCall(WeftGetEnum("model_diffusion", &diffusion));
+  options->implicit_diffusion = diffusion ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(WeftGetEnum("model_viscosity_scaling", &scaling));
   PetscCall(WeftGetInt("dataset_refine", &refine));
   options->viscosity_ratio = scaling ? (PetscReal)(refine * refine) : 1.0;

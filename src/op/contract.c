@@ -11,6 +11,7 @@ typedef struct {
   WeftOp        op;
   MPI_Comm      comm;
   PetscReal     eps;
+  PetscReal     equal; /* relative difference that counts as none: round-off, or the tolerance of a solve */
   PetscInt64    seed;
   PetscBool     allow_kinks;
   WeftOpReport *report;
@@ -92,7 +93,7 @@ static PetscErrorCode MustEqual(Check *c, WeftState a, WeftState b, PetscBool pa
   PetscFunctionBegin;
   PetscCall(Distance(a, 1.0, b, parts, &distance));
   PetscCall(Distance(b, 0.0, NULL, parts, &norm));
-  if (!Within(distance, exactly ? 0.0 : ROUND_OFF * c->eps * norm))
+  if (!Within(distance, exactly ? 0.0 : c->equal * norm))
     Fault(c, "%s %" PetscInt_FMT ": off by %g of %g", what, place, (double)distance, (double)norm);
   PetscFunctionReturn(0);
 }
@@ -192,7 +193,7 @@ static PetscErrorCode CheckTangent(Check *c, WeftState parts[][WEFT_OP_MAX])
             " are not set, or it reads ghosts that it did not fill, or what it does not declare to need",
             o);
     PetscCall(Distance(c->dy[o], 1.0, sum, PETSC_TRUE, &distance));
-    if (!Within(distance, ROUND_OFF * c->eps * size))
+    if (!Within(distance, c->equal * size))
       Fault(c, "tangent: the parts of output %" PetscInt_FMT " along single inputs do not add up: off by %g of %g", o,
             (double)distance, (double)size);
     PetscCall(WeftStateDestroy(&sum));
@@ -366,7 +367,7 @@ static PetscErrorCode CheckTaylor(Check *c)
   for (PetscInt o = 0; o < op->outputs; o++) {
     PetscReal norm;
     PetscCall(Distance(c->y[o], 0.0, NULL, PETSC_TRUE, &norm));
-    CheckOrders(c, o, ROUND_OFF * c->eps * norm, changed, remainder);
+    CheckOrders(c, o, c->equal * norm, changed, remainder);
   }
   PetscCall(DestroyAll(op->outputs, value));
   PetscCall(PetscFree(branches));
@@ -425,6 +426,7 @@ static PetscErrorCode SetUp(Check *c, const WeftOpExample *example, const WeftOp
     if (WeftSpaceGetInfo(op->in[i])->single) c->eps = FLT_EPSILON;
   for (PetscInt o = 0; o < op->outputs; o++)
     if (WeftSpaceGetInfo(op->out[o])->single) c->eps = FLT_EPSILON;
+  c->equal = PetscMax(ROUND_OFF * c->eps, example->tolerance);
   report->dot_bound = c->eps == (PetscReal)FLT_EPSILON ? 32.0 * FLT_EPSILON : 1e-12;
   for (PetscInt i = 0; i < op->inputs; i++) {
     PetscCall(Draw(op->in[i], c->seed + i, example->offset[i], example->amplitude[i], &c->x[i]));

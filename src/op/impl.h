@@ -17,6 +17,7 @@ struct _n_WeftOp {
   WeftSpace    *record_space;
   PetscInt      children;
   WeftOp       *child;
+  WeftStencil  *stencil; /* NULL: none */
 };
 
 struct _n_WeftRecord {

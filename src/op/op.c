@@ -66,6 +66,9 @@ PetscErrorCode WeftOpDestroy(WeftOp *op)
   for (PetscInt i = 0; i < o->outputs; i++) PetscCall(WeftSpaceDestroy(&o->out[i]));
   for (PetscInt i = 0; i < o->record_states; i++) PetscCall(WeftSpaceDestroy(&o->record_space[i]));
   for (PetscInt i = 0; i < o->children; i++) PetscCall(WeftOpDestroy(&o->child[i]));
+  if (o->stencil && o->stencil->destroy) PetscCall((*o->stencil->destroy)(o->stencil->context));
+  if (o->stencil) PetscCall(PetscFree(o->stencil->entry));
+  PetscCall(PetscFree(o->stencil));
   PetscCall(PetscFree(o->record_space));
   PetscCall(PetscFree(o->child));
   PetscCall(PetscFree(o->name));
@@ -164,6 +167,22 @@ PetscErrorCode WeftOpBranches(WeftOp op, const WeftState x[], PetscInt *count, P
   if (op->maps.branches) PetscCall((*op->maps.branches)(op, x, count, branches));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftOpSetStencil(WeftOp op, const WeftStencil *stencil)
+{
+  WeftStencilEntry *entry;
+
+  PetscFunctionBegin;
+  PetscCheck(!op->stencil, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "the stencil of operator %s is set already", op->name);
+  PetscCall(PetscNew(&op->stencil));
+  PetscCall(PetscMalloc1(stencil->entries, &entry));
+  PetscCall(PetscArraycpy(entry, stencil->entry, stencil->entries));
+  *op->stencil       = *stencil;
+  op->stencil->entry = entry;
+  PetscFunctionReturn(0);
+}
+
+const WeftStencil *WeftOpGetStencil(WeftOp op) { return op->stencil; }
 
 PetscErrorCode WeftOpSetRecord(WeftOp op, PetscInt states, const WeftSpace spaces[])
 {

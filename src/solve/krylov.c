@@ -1,6 +1,7 @@
 /* The pressure through PETSc: -L as an assembled matrix, the preconditioner type "weft", and KSP solves whose true residual is
    checked, whatever KSP says. */
 #include "solve/impl.h"
+#include "solve/implicit.h"
 
 /* ---- the matrix ----------------------------------------------------------------------------------------------------------- */
 
@@ -167,20 +168,6 @@ PetscErrorCode WeftKrylovWanted(PetscBool *wanted)
   PetscFunctionReturn(0);
 }
 
-/* A type that this PETSc does not know is the user's mistake. */
-static PetscErrorCode CheckType(MPI_Comm comm, PetscFunctionList types, const char *option)
-{
-  char      name[64];
-  PetscBool set;
-  void (*create)(void) = NULL;
-
-  PetscFunctionBegin;
-  PetscCall(PetscOptionsGetString(NULL, "pressure_", option, name, sizeof(name), &set));
-  if (set) PetscCall(PetscFunctionListFind(types, name, &create));
-  WeftCheck(!set || create, comm, "-pressure_%s %s: this PETSc has no such type; try -pressure_ksp_type cg -pressure_pc_type hypre, gamg or weft", option + 1, name);
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode WeftKrylovCreate(WeftPoisson poisson, WeftKrylov *krylov)
 {
   PetscBool  chosen, cg;
@@ -203,8 +190,7 @@ PetscErrorCode WeftKrylovCreate(WeftPoisson poisson, WeftKrylov *krylov)
   PetscCall(KSPSetTolerances(k->ksp, 1e-12, 0.0, PETSC_DEFAULT, 2000));
   PetscCall(KSPGetPC(k->ksp, &pc));
   PetscCall(PCSetType(pc, "weft"));
-  PetscCall(CheckType(poisson->comm, KSPList, "-ksp_type"));
-  PetscCall(CheckType(poisson->comm, PCList, "-pc_type"));
+  PetscCall(WeftSolverCheckOptions(poisson->comm, "pressure_"));
   PetscCall(KSPSetFromOptions(k->ksp));
   PetscCall(PetscOptionsHasName(NULL, "pressure_", "-ksp_norm_type", &chosen));
   PetscCall(PetscObjectTypeCompare((PetscObject)k->ksp, KSPCG, &cg));
