@@ -8,7 +8,7 @@ struct _n_WeftAssembled {
   WeftOp             op;
   const WeftStencil *stencil;
   MPI_Comm           comm;
-  WeftUnknowns       unknowns;
+  WeftNumbering      unknowns;
   Mat                mat;
   PetscScalar       *value; /* [entry][sample][rows of the field] */
   PetscInt           values, flips, *flip; /* values whose sign a side turns */
@@ -43,12 +43,12 @@ static PetscErrorCode NumberUnknowns(WeftAssembled a, PetscInt first, WeftState 
 
   PetscFunctionBegin;
   PetscCall(WeftStateCreate(a->op->in[0], numbers));
-  PetscCall(WeftUnknownsCreateVec(a->unknowns, &vec));
+  PetscCall(WeftNumberingCreateVec(a->unknowns, &vec));
   PetscCall(VecGetLocalSize(vec, &n));
   PetscCall(VecGetArrayWrite(vec, &values));
   for (PetscInt i = 0; i < n; i++) values[i] = (PetscScalar)(first + i + 1);
   PetscCall(VecRestoreArrayWrite(vec, &values));
-  PetscCall(WeftUnknownsFromVec(a->unknowns, vec, *numbers));
+  PetscCall(WeftNumberingFromVec(a->unknowns, vec, *numbers));
   PetscCall(VecDestroy(&vec));
   PetscCall(WeftStateHalo(*numbers, Width(a->stencil), WEFT_GHOST_LINEAR));
   PetscFunctionReturn(0);
@@ -79,7 +79,7 @@ static PetscErrorCode Pattern(WeftAssembled a, PetscInt first, PetscBool coloure
   for (PetscInt e = 0; e < a->stencil->entries; e++) {
     const WeftStencilEntry *entry = &a->stencil->entry[e];
     for (PetscInt b = 0; b < info->batch; b++) {
-      PetscInt stride, row = first + WeftUnknownsFirst(a->unknowns, entry->row, b, &stride), lo[3], hi[3];
+      PetscInt stride, row = first + WeftNumberingFirst(a->unknowns, entry->row, b, &stride), lo[3], hi[3];
       WeftLayoutOwned(l, info->location[entry->row], lo, hi);
       for (PetscInt k = lo[2]; k < hi[2]; k++)
         for (PetscInt j = lo[1]; j < hi[1]; j++)
@@ -105,7 +105,7 @@ static PetscErrorCode CreateMat(WeftAssembled a, PetscBool coloured)
   Vec       vec;
 
   PetscFunctionBegin;
-  PetscCall(WeftUnknownsCreateVec(a->unknowns, &vec));
+  PetscCall(WeftNumberingCreateVec(a->unknowns, &vec));
   PetscCall(VecGetOwnershipRange(vec, &first, NULL));
   PetscCall(VecGetLocalSize(vec, &local));
   PetscCall(VecDestroy(&vec));
@@ -118,7 +118,7 @@ static PetscErrorCode CreateMat(WeftAssembled a, PetscBool coloured)
   }
   PetscCall(MatCreate(a->comm, &a->mat));
   PetscCall(MatSetSizes(a->mat, local, local, PETSC_DETERMINE, PETSC_DETERMINE));
-  PetscCall(MatSetBlockSize(a->mat, WeftUnknownsBlock(a->unknowns)));
+  PetscCall(MatSetBlockSize(a->mat, WeftNumberingBlock(a->unknowns)));
   PetscCall(MatSetType(a->mat, MATAIJ));
   PetscCall(MatSetPreallocationCOO(a->mat, a->values, rows, columns));
   PetscCall(PetscFree2(rows, columns));
@@ -148,7 +148,7 @@ static PetscErrorCode FindColours(WeftAssembled a)
   PetscCall(MatColoringApply(colouring, &found));
   PetscCall(MatColoringDestroy(&colouring));
   PetscCall(ISColoringGetColors(found, &n, &a->colours, &colours));
-  PetscCall(WeftUnknownsCreateVec(a->unknowns, &vec));
+  PetscCall(WeftNumberingCreateVec(a->unknowns, &vec));
   PetscCall(VecGetArrayWrite(vec, &values));
   for (PetscInt i = 0; i < n; i++) values[i] = (PetscScalar)colours[i] + 1.0;
   PetscCall(VecRestoreArrayWrite(vec, &values));
@@ -158,7 +158,7 @@ static PetscErrorCode FindColours(WeftAssembled a)
   PetscCall(WeftStateCreate(a->op->out[0], &a->image));
   PetscCall(WeftStateCreate(a->op->out[0], &a->output));
   PetscCall(WeftRecordCreate(a->op, &a->record));
-  PetscCall(WeftUnknownsFromVec(a->unknowns, vec, a->colour));
+  PetscCall(WeftNumberingFromVec(a->unknowns, vec, a->colour));
   PetscCall(VecDestroy(&vec));
   PetscCall(WeftStateHalo(a->colour, Width(a->stencil), WEFT_GHOST_LINEAR));
   PetscFunctionReturn(0);
@@ -178,7 +178,7 @@ PetscErrorCode WeftAssembledCreate(WeftOp op, PetscBool coloured, WeftAssembled 
   PetscCheck(a->stencil, a->comm, PETSC_ERR_ARG_WRONGSTATE, "operator %s has no stencil (WeftOpSetStencil) to assemble a matrix from", WeftOpName(op));
   PetscCheck(a->stencil->entries <= (PetscInt)PETSC_STATIC_ARRAY_LENGTH(a->coefficient), a->comm, PETSC_ERR_ARG_OUTOFRANGE, "the stencil of operator %s has more than %d entries", WeftOpName(op), (int)PETSC_STATIC_ARRAY_LENGTH(a->coefficient));
   PetscCall(WeftOpCheckHalo(WeftOpName(op), WeftOpInSpace(op, 0), Width(a->stencil)));
-  PetscCall(WeftUnknownsCreate(WeftOpInSpace(op, 0), &a->unknowns));
+  PetscCall(WeftNumberingCreate(WeftOpInSpace(op, 0), &a->unknowns));
   for (PetscInt e = 0; e < a->stencil->entries; e++) {
     const WeftRows rows = WeftRowsOwned(WeftGridLayout(info->grid), info->location[a->stencil->entry[e].row]);
     a->values += info->batch * rows.n[0] * rows.n[1] * rows.n[2];
@@ -210,7 +210,7 @@ PetscErrorCode WeftAssembledDestroy(WeftAssembled *assembled)
   PetscCall(WeftStateDestroy(&a->output));
   PetscCall(WeftRecordDestroy(&a->record));
   PetscCall(MatDestroy(&a->mat));
-  PetscCall(WeftUnknownsDestroy(&a->unknowns));
+  PetscCall(WeftNumberingDestroy(&a->unknowns));
   PetscCall(PetscFree(a->value));
   PetscCall(PetscFree(a->flip));
   PetscCall(PetscFree(a->plane));
@@ -221,7 +221,7 @@ PetscErrorCode WeftAssembledDestroy(WeftAssembled *assembled)
 
 PetscInt     WeftAssembledVersion(WeftAssembled a) { return a->version; }
 Mat          WeftAssembledMat(WeftAssembled a) { return a->mat; }
-WeftUnknowns WeftAssembledUnknowns(WeftAssembled a) { return a->unknowns; }
+WeftNumbering WeftAssembledUnknowns(WeftAssembled a) { return a->unknowns; }
 
 /* ---- values ------------------------------------------------------------------------------------------------------- */
 

@@ -27,10 +27,10 @@ typedef struct {
 static PetscErrorCode Evaluate(Implicit *m, Vec y, Vec f)
 {
   PetscFunctionBegin;
-  PetscCall(WeftUnknownsFromVec(WeftAssembledUnknowns(m->assembled), y, m->y_state));
+  PetscCall(WeftNumberingFromVec(WeftAssembledUnknowns(m->assembled), y, m->y_state));
   m->in[0] = m->y_state;
   PetscCall(WeftOpApply(m->residual, m->in, &m->f_state, NULL));
-  PetscCall(WeftUnknownsToVec(WeftAssembledUnknowns(m->assembled), m->f_state, f));
+  PetscCall(WeftNumberingToVec(WeftAssembledUnknowns(m->assembled), m->f_state, f));
   PetscFunctionReturn(0);
 }
 
@@ -48,7 +48,7 @@ static PetscErrorCode NewtonJacobian(SNES snes, Vec y, Mat mat, Mat precondition
   (void)snes;
   (void)mat;
   (void)preconditioner;
-  PetscCall(WeftUnknownsFromVec(WeftAssembledUnknowns(m->assembled), y, m->y_state));
+  PetscCall(WeftNumberingFromVec(WeftAssembledUnknowns(m->assembled), y, m->y_state));
   m->in[0] = m->y_state;
   PetscCall(WeftAssembledUpdate(m->assembled, m->in));
   if (m->norm == 0.0) PetscCall(MatNorm(WeftAssembledMat(m->assembled), NORM_INFINITY, &m->norm));
@@ -135,11 +135,11 @@ static PetscErrorCode ImplicitApply(WeftOp op, const WeftState x[], const WeftSt
   (void)record;
   Bind(m, op, m->y_state, x);
   m->norm = 0.0;
-  if (m->options.guess >= 0) PetscCall(WeftUnknownsToVec(WeftAssembledUnknowns(m->assembled), x[m->options.guess], m->y));
+  if (m->options.guess >= 0) PetscCall(WeftNumberingToVec(WeftAssembledUnknowns(m->assembled), x[m->options.guess], m->y));
   else PetscCall(VecSet(m->y, 0.0));
   if (m->linear) PetscCall(SolveLinear(m));
   else PetscCall(SolveNewton(m));
-  PetscCall(WeftUnknownsFromVec(WeftAssembledUnknowns(m->assembled), m->y, y[0]));
+  PetscCall(WeftNumberingFromVec(WeftAssembledUnknowns(m->assembled), m->y, y[0]));
   m->report.solves++;
   PetscFunctionReturn(0);
 }
@@ -156,7 +156,7 @@ static PetscErrorCode Linearise(Implicit *m)
 static PetscErrorCode ImplicitTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
 {
   Implicit        *m  = (Implicit *)WeftOpContext(op);
-  WeftUnknowns     u  = WeftAssembledUnknowns(m->assembled);
+  WeftNumbering     u  = WeftAssembledUnknowns(m->assembled);
   WeftState        din[WEFT_OP_MAX] = {NULL};
   WeftLinearReport report;
 
@@ -166,10 +166,10 @@ static PetscErrorCode ImplicitTangent(WeftOp op, const WeftState x[], const Weft
   PetscCall(Linearise(m));
   for (PetscInt i = 0; i < WeftOpInputs(op); i++) din[i + 1] = dx[i];
   PetscCall(WeftOpTangent(m->residual, m->in, &m->f_state, m->record, din, dy));
-  PetscCall(WeftUnknownsToVec(u, dy[0], m->b));
+  PetscCall(WeftNumberingToVec(u, dy[0], m->b));
   PetscCall(VecScale(m->b, -1.0));
   PetscCall(WeftLinearSolve(m->tangent, WeftAssembledMat(m->assembled), m->b, m->y, 0.0, &report));
-  PetscCall(WeftUnknownsFromVec(u, m->y, dy[0]));
+  PetscCall(WeftNumberingFromVec(u, m->y, dy[0]));
   PetscFunctionReturn(0);
 }
 
@@ -190,7 +190,7 @@ static PetscErrorCode Transpose(Implicit *m, Mat *mat)
 static PetscErrorCode ImplicitAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
 {
   Implicit        *m                   = (Implicit *)WeftOpContext(op);
-  WeftUnknowns     u                   = WeftAssembledUnknowns(m->assembled);
+  WeftNumbering     u                   = WeftAssembledUnknowns(m->assembled);
   WeftState        in_bar[WEFT_OP_MAX] = {NULL};
   PetscBool        wanted              = PETSC_FALSE;
   WeftLinearReport report;
@@ -206,10 +206,10 @@ static PetscErrorCode ImplicitAdjoint(WeftOp op, const WeftState x[], const Weft
   Bind(m, op, y[0], x);
   PetscCall(Linearise(m));
   PetscCall(Transpose(m, &mat));
-  PetscCall(WeftUnknownsToVec(u, y_bar[0], m->b));
+  PetscCall(WeftNumberingToVec(u, y_bar[0], m->b));
   PetscCall(WeftLinearSolve(m->adjoint, mat, m->b, m->y, m->options.accuracy / (PetscReal)m->options.solves, &report));
   PetscCall(VecScale(m->y, -1.0));
-  PetscCall(WeftUnknownsFromVec(u, m->y, m->y_state));
+  PetscCall(WeftNumberingFromVec(u, m->y, m->y_state));
   PetscCall(WeftOpAdjoint(m->residual, m->in, &m->f_state, m->record, &m->y_state, in_bar));
   m->report.adjoint_solves++;
   m->report.adjoint_krylov += report.iterations;
@@ -287,7 +287,7 @@ PetscErrorCode WeftOpCreateImplicit(WeftOp residual, const WeftImplicitOptions *
 {
   static const WeftOpMaps maps  = {ImplicitApply, ImplicitTangent, ImplicitAdjoint, ImplicitDestroy, NULL};
   const WeftSpace         space = WeftOpInSpace(residual, 0);
-  WeftUnknowns            u;
+  WeftNumbering            u;
   Implicit               *m;
 
   PetscFunctionBegin;
@@ -301,7 +301,7 @@ PetscErrorCode WeftOpCreateImplicit(WeftOp residual, const WeftImplicitOptions *
   PetscCall(WeftAssembledCreate(residual, PETSC_FALSE, &m->assembled));
   m->linear = WeftOpGetStencil(residual)->depends & 1u ? PETSC_FALSE : PETSC_TRUE;
   u         = WeftAssembledUnknowns(m->assembled);
-  PetscCall(WeftUnknownsCreateVec(u, &m->y));
+  PetscCall(WeftNumberingCreateVec(u, &m->y));
   PetscCall(VecDuplicate(m->y, &m->f));
   PetscCall(VecDuplicate(m->y, &m->b));
   PetscCall(WeftStateCreate(space, &m->y_state));

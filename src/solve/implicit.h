@@ -8,15 +8,15 @@
 
 /* The unknowns of a space of planes, all samples, as the rows of a vector: cell fields interleaved, [sample][z][y][x][field];
    with faces among them one field after another. */
-typedef struct _n_WeftUnknowns *WeftUnknowns;
-PetscErrorCode WeftUnknownsCreate(WeftSpace space, WeftUnknowns *unknowns);
-PetscErrorCode WeftUnknownsDestroy(WeftUnknowns *unknowns);
-PetscErrorCode WeftUnknownsCreateVec(WeftUnknowns unknowns, Vec *vec);
-PetscErrorCode WeftUnknownsToVec(WeftUnknowns unknowns, WeftState state, Vec vec);
-PetscErrorCode WeftUnknownsFromVec(WeftUnknowns unknowns, Vec vec, WeftState state);
-PetscInt       WeftUnknownsBlock(WeftUnknowns unknowns); /* rows of a cell that stand together */
+typedef struct _n_WeftNumbering *WeftNumbering;
+PetscErrorCode WeftNumberingCreate(WeftSpace space, WeftNumbering *unknowns);
+PetscErrorCode WeftNumberingDestroy(WeftNumbering *unknowns);
+PetscErrorCode WeftNumberingCreateVec(WeftNumbering unknowns, Vec *vec);
+PetscErrorCode WeftNumberingToVec(WeftNumbering unknowns, WeftState state, Vec vec);
+PetscErrorCode WeftNumberingFromVec(WeftNumbering unknowns, Vec vec, WeftState state);
+PetscInt       WeftNumberingBlock(WeftNumbering unknowns); /* rows of a cell that stand together */
 /* Place of the first value of (field, sample) in this rank's part, and the distance between neighbours of its storage order. */
-PetscInt WeftUnknownsFirst(WeftUnknowns unknowns, PetscInt field, PetscInt sample, PetscInt *stride);
+PetscInt WeftNumberingFirst(WeftNumbering unknowns, PetscInt field, PetscInt sample, PetscInt *stride);
 
 /* ---- matrix ----------------------------------------------------------------------------------------------------- */
 
@@ -29,7 +29,7 @@ PetscErrorCode WeftAssembledDestroy(WeftAssembled *assembled);
 PetscErrorCode WeftAssembledUpdate(WeftAssembled assembled, const WeftState x[]);
 PetscInt       WeftAssembledVersion(WeftAssembled assembled); /* counts the matrices made, from 1 */
 Mat            WeftAssembledMat(WeftAssembled assembled);
-WeftUnknowns   WeftAssembledUnknowns(WeftAssembled assembled);
+WeftNumbering   WeftAssembledUnknowns(WeftAssembled assembled);
 
 /* ---- linear solve ------------------------------------------------------------------------------------------------- */
 

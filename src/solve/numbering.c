@@ -2,17 +2,17 @@
 #include "op/rows.h"
 #include "solve/implicit.h"
 
-struct _n_WeftUnknowns {
+struct _n_WeftNumbering {
   WeftSpace space;
   PetscInt  local, block;
   PetscInt  first[WEFT_MAX_FIELDS], count[WEFT_MAX_FIELDS]; /* first row of sample 0, rows of a sample */
 };
 
-PetscErrorCode WeftUnknownsCreate(WeftSpace space, WeftUnknowns *unknowns)
+PetscErrorCode WeftNumberingCreate(WeftSpace space, WeftNumbering *unknowns)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(space);
   PetscBool            cells = PETSC_TRUE;
-  WeftUnknowns         u;
+  WeftNumbering         u;
 
   PetscFunctionBegin;
   PetscCall(WeftOpCheckPlanes("implicit solve", space, NULL));
@@ -32,7 +32,7 @@ PetscErrorCode WeftUnknownsCreate(WeftSpace space, WeftUnknowns *unknowns)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftUnknownsDestroy(WeftUnknowns *unknowns)
+PetscErrorCode WeftNumberingDestroy(WeftNumbering *unknowns)
 {
   PetscFunctionBegin;
   if (!*unknowns) PetscFunctionReturn(0);
@@ -41,7 +41,7 @@ PetscErrorCode WeftUnknownsDestroy(WeftUnknowns *unknowns)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftUnknownsCreateVec(WeftUnknowns u, Vec *vec)
+PetscErrorCode WeftNumberingCreateVec(WeftNumbering u, Vec *vec)
 {
   PetscFunctionBegin;
   PetscCall(VecCreate(WeftSpaceGetInfo(u->space)->comm, vec));
@@ -51,9 +51,9 @@ PetscErrorCode WeftUnknownsCreateVec(WeftUnknowns u, Vec *vec)
   PetscFunctionReturn(0);
 }
 
-PetscInt WeftUnknownsBlock(WeftUnknowns u) { return u->block; }
+PetscInt WeftNumberingBlock(WeftNumbering u) { return u->block; }
 
-PetscInt WeftUnknownsFirst(WeftUnknowns u, PetscInt field, PetscInt sample, PetscInt *stride)
+PetscInt WeftNumberingFirst(WeftNumbering u, PetscInt field, PetscInt sample, PetscInt *stride)
 {
   *stride = u->block;
   return u->first[field] + sample * u->count[field] * u->block;
@@ -92,7 +92,7 @@ WEFT_KERNEL static void ScatterPlane(double *plane, WeftRows rows, const double 
   else Scatter(plane, rows, v, step);
 }
 
-PetscErrorCode WeftUnknownsToVec(WeftUnknowns u, WeftState state, Vec vec)
+PetscErrorCode WeftNumberingToVec(WeftNumbering u, WeftState state, Vec vec)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(u->space);
   PetscScalar         *values;
@@ -102,14 +102,14 @@ PetscErrorCode WeftUnknownsToVec(WeftUnknowns u, WeftState state, Vec vec)
   for (PetscInt f = 0; f < info->fields; f++)
     for (PetscInt b = 0; b < info->batch; b++) {
       PetscInt       stride;
-      const PetscInt first = WeftUnknownsFirst(u, f, b, &stride);
+      const PetscInt first = WeftNumberingFirst(u, f, b, &stride);
       GatherPlane(WeftStatePlane(state, f, b), WeftRowsOwned(WeftGridLayout(info->grid), info->location[f]), values + first, stride);
     }
   PetscCall(VecRestoreArrayWrite(vec, &values));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftUnknownsFromVec(WeftUnknowns u, Vec vec, WeftState state)
+PetscErrorCode WeftNumberingFromVec(WeftNumbering u, Vec vec, WeftState state)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(u->space);
   const PetscScalar   *values;
@@ -119,7 +119,7 @@ PetscErrorCode WeftUnknownsFromVec(WeftUnknowns u, Vec vec, WeftState state)
   for (PetscInt f = 0; f < info->fields; f++)
     for (PetscInt b = 0; b < info->batch; b++) {
       PetscInt       stride;
-      const PetscInt first = WeftUnknownsFirst(u, f, b, &stride);
+      const PetscInt first = WeftNumberingFirst(u, f, b, &stride);
       ScatterPlane(WeftStatePlaneWrite(state, f, b), WeftRowsOwned(WeftGridLayout(info->grid), info->location[f]), values + first, stride);
     }
   PetscCall(VecRestoreArrayRead(vec, &values));
