@@ -579,6 +579,42 @@ static PetscErrorCode TestSequence(Problem *p, WeftRollout rollout)
   PetscFunctionReturn(0);
 }
 
+/* Weights 0 and 2 of the loss after steps: twice the gradient of the loss at every other step alone, bit for bit (of fields). */
+static PetscErrorCode TestLossWeights(Problem *p)
+{
+  WeftRolloutOptions options = p->options;
+  PetscReal          weight[STEPS], loss[2], dloss;
+  WeftState          bar[2][2], dinput[2], target[STEPS];
+  WeftRollout        weighted, plain;
+
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < STEPS; n++) {
+    weight[n] = n % 2 ? 2.0 : 0.0;
+    target[n] = n % 2 ? p->target[n] : NULL;
+  }
+  PetscCall(WeftRolloutCreate(&options, &plain));
+  options.loss_weight = weight;
+  PetscCall(WeftRolloutCreate(&options, &weighted));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(Pair(p, bar[i]));
+  PetscCall(Pair(p, dinput));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateSetRandom(dinput[i], 61 + i, 0, 0.0, 1.0));
+  PetscCall(Gradient(p, weighted, p->input, p->target, bar[0], &loss[0], NULL));
+  PetscCall(Gradient(p, plain, p->input, target, bar[1], &loss[1], NULL));
+  PetscCall(WeftStateAXPY(bar[1][0], 1.0, bar[1][0]));
+  PetscCall(SameField(bar[0][0], bar[1][0], "adjoint of a weighted loss"));
+  PetscCall(TestClose(loss[0], 2.0 * loss[1], 1e-13 * loss[0], "weighted loss"));
+  PetscCall(Gradient(p, weighted, p->input, p->target, bar[0], &loss[0], NULL));
+  PetscCall(WeftRolloutTangent(weighted, dinput, &dloss, NULL));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &dloss, 1, MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateDot(bar[0][i], dinput[i], &loss[i]));
+  PetscCall(TestClose(dloss, loss[0] + loss[1], 1e-12 * (PetscAbsReal(loss[0]) + PetscAbsReal(loss[1])), "tangent of a weighted loss"));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(PairDestroy(bar[i]));
+  PetscCall(PairDestroy(dinput));
+  PetscCall(WeftRolloutDestroy(&weighted));
+  PetscCall(WeftRolloutDestroy(&plain));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   Problem     p;
@@ -598,6 +634,7 @@ static PetscErrorCode Test(void)
   PetscCall(TestLayouts(&p, rollout));
   PetscCall(TestNorms(&p, rollout));
   PetscCall(TestSequence(&p, rollout));
+  PetscCall(TestLossWeights(&p));
   for (PetscInt records = 1; records <= 3; records++)
     for (PetscInt slots = 1; slots <= 3; slots++) PetscCall(TestPlan(&p, rollout, (WeftTapePlan){slots, 0, records}));
   PetscCall(TestMemory(&p));

@@ -30,6 +30,7 @@ typedef struct {
      after `length` steps at the latest. The same answer on every rank. */
   PetscErrorCode (*stop)(PetscInt steps, const WeftState states[], void *context, PetscBool *stop);
   void      *stop_context;
+  const PetscReal *loss_weight; /* [length] of the loss after each step; stays the caller's; NULL: 1 */
 } WeftRolloutOptions;
 /* -unroll_reach, -unroll_window, -unroll_clip, -unroll_damping, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints; the rest stays. */
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options);

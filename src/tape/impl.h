@@ -50,7 +50,7 @@ struct _n_WeftRollout {
   WeftRecord         *record, *loss_record; /* [records] */
   WeftState           spare[WEFT_OP_MAX];   /* outputs beyond the states */
   WeftState           loss_value;
-  WeftState           bar[2][WEFT_OP_MAX], loss_seed; /* adjoints (or tangents) of two neighbouring states; 1 per sample */
+  WeftState           bar[2][WEFT_OP_MAX], loss_seed; /* adjoints (or tangents) of two neighbouring states; adjoint of the loss */
   size_t              predicted, measured;
   PetscInt64          plays, adjoints; /* steps played in forward and reverse sweeps; steps reversed */
   /* of the last Forward; the caller keeps them until its Reverse and Tangent are done */

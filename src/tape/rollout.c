@@ -149,12 +149,8 @@ static PetscErrorCode CreateAdjoints(WeftRollout r)
     else r->bar[1][i] = r->bar[0][i];
   }
   if (o->loss) {
-    const WeftSpace numbers = WeftOpOutSpace(o->loss, 0);
-    double         *seed;
-    PetscCall(WeftStateCreate(numbers, &r->loss_value));
-    PetscCall(WeftStateCreate(numbers, &r->loss_seed));
-    seed = (double *)WeftStateDataWrite(r->loss_seed);
-    for (PetscInt i = 0; i < (PetscInt)(SpaceBytes(numbers) / sizeof(double)); i++) seed[i] = 1.0;
+    PetscCall(WeftStateCreate(WeftOpOutSpace(o->loss, 0), &r->loss_value));
+    PetscCall(WeftStateCreate(WeftOpOutSpace(o->loss, 0), &r->loss_seed));
   }
   PetscCall(PetscCalloc3(o->length, &r->target, o->length + 1, &r->square, o->length + 1, &r->norm));
   PetscFunctionReturn(0);

@@ -15,6 +15,8 @@ void WeftRolloutStepInputs(WeftRollout r, PetscInt n, PetscInt place, WeftState 
 
 PetscBool WeftRolloutCut(WeftRollout r, PetscInt n) { return n > 0 && r->window > 0 && n % r->window == 0 ? PETSC_TRUE : PETSC_FALSE; }
 
+static PetscReal LossWeight(WeftRollout r, PetscInt step) { return r->options.loss_weight ? r->options.loss_weight[step] : 1.0; }
+
 /* Inputs of the loss after the step that ended in `place`. */
 static void LossInputs(WeftRollout r, const WeftTapeAction *a, WeftState x[])
 {
@@ -103,7 +105,7 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
     PetscCall(Play(r, &action, PETSC_TRUE));
     r->plays++;
     last = action.to;
-    for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += ((const double *)WeftStateData(r->loss_value))[b];
+    for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += LossWeight(r, action.step) * ((const double *)WeftStateData(r->loss_value))[b];
     PetscCall(LookForFaults(r, action.step + 1, action.to));
     r->steps = action.step + 1;
     PetscCall(MayStop(r, r->place[action.to]));
@@ -148,6 +150,8 @@ static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscI
 
   PetscFunctionBegin;
   if (r->target[a->step]) {
+    double *seed = (double *)WeftStateDataWrite(r->loss_seed);
+    for (PetscInt b = 0; b < r->batch; b++) seed[b] = LossWeight(r, a->step);
     LossInputs(r, a, x);
     for (PetscInt i = 0; i < r->loss_inputs; i++) x_bar[i] = i < r->loss_inputs - 1 ? r->bar[now][i] : NULL;
     PetscCall(WeftOpAdjoint(r->options.loss, x, &r->loss_value, r->loss_record[a->record], &r->loss_seed, x_bar));
@@ -222,7 +226,7 @@ static PetscErrorCode TangentStep(WeftRollout r, const WeftTapeAction *a, const 
   LossInputs(r, a, x);
   for (PetscInt i = 0; i < r->loss_inputs; i++) dloss_in[i] = i < r->loss_inputs - 1 ? dy[i] : NULL;
   PetscCall(WeftOpTangent(r->options.loss, x, &r->loss_value, r->loss_record[a->record], dloss_in, &r->loss_value));
-  for (PetscInt b = 0; b < r->batch; b++) *dloss += ((const double *)WeftStateData(r->loss_value))[b];
+  for (PetscInt b = 0; b < r->batch; b++) *dloss += LossWeight(r, a->step) * ((const double *)WeftStateData(r->loss_value))[b];
   PetscFunctionReturn(0);
 }
 

@@ -93,6 +93,22 @@ static PetscErrorCode CreateLoss(WeftTrainer t)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode ReadStepWeights(WeftTrainer t)
+{
+  PetscInt  count = t->unroll;
+  PetscBool set;
+
+  PetscFunctionBegin;
+  PetscCall(WeftHasKey("loss_steps", &set));
+  if (!set) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(t->unroll, &t->step_weight));
+  PetscCall(WeftGetRealList("loss_steps", t->step_weight, &count));
+  if (count != t->unroll) return WeftFailKey(PETSC_COMM_WORLD, "loss_steps", "one weight for each of the %" PetscInt_FMT " steps of train_unroll is needed, not %" PetscInt_FMT, t->unroll, count);
+  for (PetscInt n = 0; n < count; n++)
+    if (!(t->step_weight[n] >= 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "loss_steps", "a weight is not negative");
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode CreateRollout(WeftTrainer t)
 {
   WeftRolloutOptions options = {0};
@@ -103,6 +119,8 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(WeftHybridCreate(t->grid, PetscMax(t->count, 1), &t->scales, options.reach == WEFT_REACH_NO_SOLVER_GRADIENT ? PETSC_FALSE : PETSC_TRUE, &t->hybrid));
   WeftCheck(WeftModelStates(t->hybrid.model) == 1, PETSC_COMM_WORLD, "model_steps: training compares velocities; leave smoke out of the steps");
   PetscCall(CreateLoss(t));
+  PetscCall(ReadStepWeights(t));
+  options.loss_weight = t->step_weight;
   options.loss   = t->loss;
   options.step   = WeftModelStep(t->hybrid.model);
   options.states = 1;
@@ -194,6 +212,7 @@ PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer t, PetscReal *loss)
 {
   PetscFunctionBegin;
   *loss = 0.0;
+  PetscCall(WeftLossTerms(t->loss, &t->terms, t->term_value)); /* what a reverse sweep played again does not count */
   if (!t->count) PetscFunctionReturn(0);
   PetscCall(WeftRolloutForward(t->rollout, t->input, t->target, t->losses, NULL));
   for (PetscInt s = 0; s < t->count; s++) *loss += t->losses[s];
@@ -271,7 +290,6 @@ PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
     first += count;
     PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
   }
-  PetscCall(WeftLossTerms(t->loss, &t->terms, t->term_value)); /* those of updates start anew */
   sums[1] = failed ? 1.0 : 0.0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   if (sums[1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
@@ -300,6 +318,7 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   PetscCall(WeftStateDestroy(&t->noise_state));
   PetscCall(WeftFreeStringList(&t->term, t->terms));
   PetscCall(PetscFree(t->term_value));
+  PetscCall(PetscFree(t->step_weight));
   PetscCall(WeftHybridDestroy(&t->hybrid));
   PetscCall(WeftBatchesDestroy(&t->batches));
   PetscCall(WeftSpaceDestroy(&t->velocity));

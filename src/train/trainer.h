@@ -34,7 +34,8 @@ struct _n_WeftTrainer {
   WeftOp       loss;
   PetscInt     terms;
   char       **term;       /* as the case names them */
-  PetscReal   *term_value; /* [terms] of the last update, weighted: their sum is the loss */
+  PetscReal   *term_value; /* [terms] of the last update, weighted: their sum is the loss (without step_weight) */
+  PetscReal   *step_weight; /* [unroll] of the loss after each step; NULL: 1 */
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
 PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);
