@@ -98,7 +98,10 @@ static PetscErrorCode AddPlace(WeftInversion v, const char *key, const PetscReal
     WeftPoint point = {.state = p->state[n]};
     PetscBool inside;
     PetscCall(WeftPointSet(WeftStateSpace(v->input[p->state[n]]), p->field[n], place, &point, &inside));
-    if (!inside) return WeftFailKey(PETSC_COMM_WORLD, key, "the point %" PetscInt_FMT ", (%g%s%.0g, ...), lies outside the box, which begins at %g and ends at %g along x; give places inside", (PetscInt)number, (double)place[0], l->dim > 1 ? ", " : "", l->dim > 1 ? (double)place[1] : 0.0, (double)l->lower[0], (double)(l->lower[0] + l->h[0] * l->cells[0]));
+    for (PetscInt a = 0; a < l->dim && !inside; a++) {
+      const PetscReal upper = l->lower[a] + l->h[a] * l->cells[a];
+      if (place[a] < l->lower[a] || !(place[a] <= upper)) return WeftFailKey(PETSC_COMM_WORLD, key, "point %" PetscInt_FMT " at %c = %g lies outside the box, which reaches from %g to %g", (PetscInt)number + 1, "xyz"[a], (double)place[a], (double)l->lower[a], (double)upper);
+    }
     PetscCall(AddPoint(p, &point, number * p->fields + n));
   }
   PetscFunctionReturn(0);

@@ -1,10 +1,10 @@
 /* The gradient, checked before the first step: along one direction the loss must follow its tangent with a remainder of order 2. */
 #include <float.h>
 #include "invert/impl.h"
+#include "train/check.h"
 
-#define STEPS 10   /* h = 4^-2 ... 4^-11 */
-#define PAIRS 5    /* of steps that tell the order */
-#define LEAST 1.5  /* order that passes: a wrong slope gives 1 */
+#define STEPS 10 /* h = 4^-2 ... 4^-11 */
+#define LEAST 1.5 /* order that passes: a wrong slope gives 1 */
 
 /* Vectors are drawn by their place in the vector of this layout. */
 static PetscErrorCode Draw(Vec x, PetscInt64 seed)
@@ -60,19 +60,6 @@ static PetscErrorCode Direction(Vec base, Vec gradient, PetscReal share, Vec dir
   PetscFunctionReturn(0);
 }
 
-/* Median of the last pairs of steps above round-off: kinks throw single pairs to either side. 0: there is none. */
-static PetscReal Order(const PetscReal remainder[STEPS], PetscReal noise)
-{
-  PetscReal last[PAIRS];
-  PetscInt  n = 0;
-
-  for (PetscInt k = STEPS - 1; k > 0 && n < PAIRS; k--)
-    if (remainder[k] > noise && remainder[k - 1] > noise) last[n++] = PetscLogReal(remainder[k - 1] / remainder[k]) / PetscLogReal(4.0);
-  if (!n) return 0.0;
-  (void)PetscSortReal(n, last);
-  return last[(n - 1) / 2];
-}
-
 PetscErrorCode WeftInversionCheck(WeftInversion v)
 {
   PetscReal share, base_loss, slope, noise, order, remainder[STEPS];
@@ -99,7 +86,7 @@ PetscErrorCode WeftInversionCheck(WeftInversion v)
     PetscCall(WeftInversionEvaluate(v, moved, &loss, NULL));
     remainder[k] = PetscAbsReal(loss - base_loss - h * slope);
   }
-  order = Order(remainder, noise);
+  order = WeftTaylorOrder(STEPS, remainder, noise);
   if (order == 0.0 || order >= LEAST) PetscCall(WeftLog("gradient checked: the Taylor remainder falls from %.2g to %.2g over steps of 1/16 to 1/%g, order %.2f", (double)remainder[0], (double)remainder[STEPS - 1], pow(4.0, STEPS + 1), (double)order));
   for (PetscInt k = 0; k < STEPS && order != 0.0 && order < LEAST; k++) PetscCall(WeftLog("  h %-9.3g remainder %.4g", pow(4.0, -(double)(k + 2)), (double)remainder[k]));
   WeftCheck(order == 0.0 || order >= LEAST, PETSC_COMM_WORLD, "the gradient is not the derivative of the loss: its Taylor remainder falls with order %.2f, not 2; a state full of kinks (limiters, cells crossed) may do that too: change invert_check_share, or leave the check out with -invert_check no", (double)order);

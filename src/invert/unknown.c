@@ -74,7 +74,7 @@ static PetscErrorCode Spread(const WeftUnknown *u, const char *word, PetscInt co
 }
 
 /* What does not go together. */
-static PetscErrorCode CheckUnknown(const WeftUnknown *u)
+static PetscErrorCode CheckUnknown(const WeftLayout *l, const WeftUnknown *u)
 {
   const char *const key = "invert_unknowns";
 
@@ -87,6 +87,7 @@ static PetscErrorCode CheckUnknown(const WeftUnknown *u)
   if (u->logarithm && u->lowers && u->lower[0] < 0.0) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: with 'log' the value is above 0; a lower bound of %g has no logarithm", u->name, (double)u->lower[0]);
   if (!(u->scale > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: a scale must be positive, not %g", u->name, (double)u->scale);
   if (u->solenoidal && strcmp(u->name, "velocity")) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: 'free' (of divergence) is for a velocity", u->name);
+  if (u->solenoidal && l->dim < 2) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: in one dimension a velocity without divergence is constant; leave 'free' out", u->name);
   if (u->solenoidal && (u->lowers || u->uppers || u->logarithm)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: a projection does not keep bounds or logarithms; leave them or 'free' out", u->name);
   if (u->width && (u->coarse || u->solenoidal)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s is a number: 'coarse' and 'free' are for fields", u->name);
   if (!u->width && u->shared) return WeftFailKey(PETSC_COMM_WORLD, key, "%s is a field of each simulation: 'shared' is for numbers", u->name);
@@ -131,7 +132,7 @@ static PetscErrorCode ReadLine(WeftInversion v, const char *text, WeftUnknown *u
   PetscCall(Spread(u, "truth", u->truths, u->truth));
   PetscCall(Spread(u, "lower", u->lowers, u->lower));
   PetscCall(Spread(u, "upper", u->uppers, u->upper));
-  PetscCall(CheckUnknown(u));
+  PetscCall(CheckUnknown(WeftGridLayout(v->grid), u));
   if (!strcmp(u->name, "inflow_centre")) {
     PetscReal edge;
     PetscCall(WeftGetReal("inflow_edge", &edge));

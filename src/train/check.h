@@ -29,6 +29,8 @@ PetscErrorCode WeftCheckRollout(WeftGradientCheck *check);
 /* -check_horizon: how the adjoint of the last loss grows backwards from step to step, from how many steps on that growth dominates
    (horizon.csv, horizon.png), and the cosine to the exact gradient under truncation, clipping and damping. */
 PetscErrorCode WeftCheckHorizon(WeftGradientCheck *check, const char *folder);
+/* Order of Taylor remainders over steps that fall by a factor of 4, as far as they are above the noise; 0: none is. */
+PetscReal WeftTaylorOrder(PetscInt steps, const PetscReal remainder[], PetscReal noise);
 /* gradient.h5: /weights, /initial/<field> [sample][z][y][x] of all replicas, /loss. */
 PetscErrorCode WeftCheckWrite(WeftGradientCheck *check, const char *path);
 /* Against the file of another layout, -check_compare. */

@@ -139,12 +139,12 @@ static PetscErrorCode LossAt(const WeftGradientCheck *c, const Direction *d, Pet
 /* Order of the remainder: the median of the last PAIRS pairs of steps that are above round-off, 0 if there is none. The last ones,
    because a slope that is wrong by a little shows at small steps, with order 1; a median, because kinks (a lookup that changes its
    cell, a clamp, a ReLU that opens) throw single pairs to either side of 2. */
-static PetscReal Order(const PetscReal remainder[STEPS], PetscReal noise)
+PetscReal WeftTaylorOrder(PetscInt steps, const PetscReal remainder[], PetscReal noise)
 {
   PetscReal last[PAIRS];
   PetscInt  n = 0;
 
-  for (PetscInt k = STEPS - 1; k > 0 && n < PAIRS; k--)
+  for (PetscInt k = steps - 1; k > 0 && n < PAIRS; k--)
     if (remainder[k] > noise && remainder[k - 1] > noise) last[n++] = PetscLogReal(remainder[k - 1] / remainder[k]) / PetscLogReal(4.0);
   if (!n) return 0.0;
   (void)PetscSortReal(n, last);
@@ -168,7 +168,7 @@ static PetscErrorCode CheckTaylor(WeftGradientCheck *c, const Direction *d)
     if (k && remainder[k] > noise) PetscCall(WeftLog("  h %-9.3g remainder %-10.4g order %.3f", (double)h, (double)remainder[k], (double)(PetscLogReal(remainder[k - 1] / remainder[k]) / PetscLogReal(4.0))));
     else PetscCall(WeftLog("  h %-9.3g remainder %-10.4g", (double)h, (double)remainder[k]));
   }
-  order = Order(remainder, noise);
+  order = WeftTaylorOrder(STEPS, remainder, noise);
   PetscCall(PetscSNPrintf(key, sizeof(key), "rollout/order_%s", d->input ? "weights" : "initial"));
   PetscCall(WeftSummaryReal(c->summary, key, order));
   if (!(order == 0.0 || order >= LEAST)) WeftCheckFault(c, "rollout by the %s: the Taylor remainder falls with order %.3f at the smallest steps, not 2: the tangent is not the derivative of the loss", d->name, (double)order);
