@@ -66,16 +66,15 @@ static PetscBool Repeated(WeftAssembled a, WeftState numbers, PetscInt e, PetscI
   return PETSC_FALSE;
 }
 
-/* Row and column of every value; -1: none. */
-static PetscErrorCode Pattern(WeftAssembled a, PetscInt first, PetscBool coloured, PetscInt rows[], PetscInt columns[])
+/* Row and column of every value; -1: none. Counts the flips, and lists them once there is room. Local. */
+static PetscErrorCode Pattern(WeftAssembled a, WeftState numbers, PetscInt first, PetscBool coloured, PetscInt rows[], PetscInt columns[])
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(a->op->in[0]);
   const WeftLayout    *l    = WeftGridLayout(info->grid);
-  WeftState            numbers;
-  PetscInt             at = 0;
+  PetscInt             at   = 0;
 
   PetscFunctionBegin;
-  PetscCall(NumberUnknowns(a, first, &numbers));
+  a->flips = 0;
   for (PetscInt e = 0; e < a->stencil->entries; e++) {
     const WeftStencilEntry *entry = &a->stencil->entry[e];
     for (PetscInt b = 0; b < info->batch; b++) {
@@ -95,13 +94,13 @@ static PetscErrorCode Pattern(WeftAssembled a, PetscInt first, PetscBool coloure
           }
     }
   }
-  PetscCall(WeftStateDestroy(&numbers));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode CreateMat(WeftAssembled a, PetscBool coloured)
 {
   PetscInt *rows, *columns, first, local;
+  WeftState numbers;
   Vec       vec;
 
   PetscFunctionBegin;
@@ -110,12 +109,11 @@ static PetscErrorCode CreateMat(WeftAssembled a, PetscBool coloured)
   PetscCall(VecGetLocalSize(vec, &local));
   PetscCall(VecDestroy(&vec));
   PetscCall(PetscMalloc2(a->values, &rows, a->values, &columns));
-  PetscCall(Pattern(a, first, coloured, rows, columns)); /* counts */
+  PetscCall(NumberUnknowns(a, first, &numbers));
+  PetscCall(Pattern(a, numbers, first, coloured, rows, columns));
   PetscCall(PetscMalloc1(a->flips, &a->flip));
-  if (a->flips) {
-    a->flips = 0;
-    PetscCall(Pattern(a, first, coloured, rows, columns));
-  }
+  PetscCall(Pattern(a, numbers, first, coloured, rows, columns));
+  PetscCall(WeftStateDestroy(&numbers));
   PetscCall(MatCreate(a->comm, &a->mat));
   PetscCall(MatSetSizes(a->mat, local, local, PETSC_DETERMINE, PETSC_DETERMINE));
   PetscCall(MatSetBlockSize(a->mat, WeftNumberingBlock(a->unknowns)));
