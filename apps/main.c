@@ -68,5 +68,5 @@ int main(int argc, char **argv)
   if (!ierr) ierr = Run(name, path);
   /* A mistake of the user was agreed on by all ranks and told once; of anything else the other ranks may not know. */
   if (ierr && ierr != WEFT_ERR_USER) MPI_Abort(MPI_COMM_WORLD, 2);
-  return WeftFinalize() ? 1 : ierr ? WeftExitStatus() : 0;
+  return WeftFinalize() ? 1 : ierr ? WeftExitStatus() : WeftStopped() ? WEFT_STATUS_STOPPED : 0;
 }

@@ -2,10 +2,12 @@
      spoil value FILE ARRAY NUMBER     the last value of ARRAY becomes NUMBER (nan, 1e9)
      spoil rename FILE FROM TO         FROM becomes TO
      spoil foreign FILE                a new file that some other program might have written */
+#include <fcntl.h>
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int SetLast(hid_t file, const char *name, double value)
 {
@@ -34,6 +36,14 @@ static int Foreign(const char *path)
   return array < 0 || H5Dclose(array) < 0 || H5Fclose(file) < 0;
 }
 
+/* Without its seal a file counts as one from elsewhere. */
+static int Unseal(const char *path)
+{
+  const int file = open(path, O_WRONLY), failed = file < 0 || pwrite(file, "", 1, 0) != 1;
+
+  return file < 0 || close(file) || failed;
+}
+
 int main(int argc, char **argv)
 {
   hid_t file;
@@ -45,5 +55,5 @@ int main(int argc, char **argv)
   if (file < 0) return 1;
   if (!strcmp(argv[1], "value")) failed = SetLast(file, argv[3], strtod(argv[4], NULL));
   else failed = H5Lmove(file, argv[3], H5L_SAME_LOC, argv[4], H5P_DEFAULT, H5P_DEFAULT) < 0;
-  return H5Fclose(file) < 0 || failed;
+  return H5Fclose(file) < 0 || failed || Unseal(argv[2]);
 }

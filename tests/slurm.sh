@@ -16,7 +16,7 @@ PY
 start() {
   local host cores
   host=$(hostname -s)
-  cores=$(nproc)
+  cores=$(nproc --all)
   mkdir -p "$dir/munge" "$dir/state" "$dir/spool"
   chmod 755 "$dir"
   dd if=/dev/urandom of="$dir/munge/key" bs=128 count=1 status=none
@@ -36,7 +36,7 @@ SlurmdUser=root
 SlurmctldPort=$(free_port)
 SlurmdPort=$(free_port)
 AuthType=auth/munge
-AuthInfo=socket=$dir/socket/munge
+AuthInfo=socket=$dir/socket/munge,cred_expire=10
 CryptoType=crypto/munge
 CredType=cred/munge
 StateSaveLocation=$dir/state
@@ -55,6 +55,7 @@ ReturnToService=2
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 MpiDefault=none
 KillWait=5
+SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cores State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=YES:4
 CONF

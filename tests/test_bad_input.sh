@@ -30,7 +30,7 @@ spoil value nan.h5 t0_fields/velocity_y nan # of the last cell: the last rank al
 spoil value huge.h5 t0_fields/velocity_y 1e9 # the scale of the corrections: the first one leaves the halo
 spoil rename renamed.h5 t0_fields/velocity_y t0_fields/speed
 spoil rename flat.h5 scalars/reynolds scalars/mach
-dd if=/dev/zero of=flat.h5 bs=1 count=64 seek=0 conv=notrunc 2>/dev/null # no signature
+dd if=/dev/zero of=flat.h5 bs=1 count=64 seek=512 conv=notrunc 2>/dev/null # no signature
 spoil foreign foreign.h5
 head -c 3000 $weights >cut_weights.h5
 cp $weights nan_weights.h5
@@ -155,7 +155,7 @@ train "$data|sides" -train_dataset $data -grid_sides open,open
 trained "model_dt|apart" -model_dt 0.5
 train "renamed.h5|velocity_y" -train_dataset renamed.h5
 train "series/fields.h5|dataset" -train_dataset series/fields.h5
-train "cut.h5|damaged" -train_dataset cut.h5
+train "cut.h5|truncated" -train_dataset cut.h5
 train "flat.h5|not an HDF5 file" -train_dataset flat.h5
 train "foreign.h5" -train_dataset foreign.h5
 train "nan.h5|velocity_y|simulation 1, frame 7|not finite" -train_dataset nan.h5
@@ -182,7 +182,7 @@ trained "$weights|another net|array" -train_resume $weights -net_layers "residua
 trained "train_resume|weights.h5|adam|optimizer_type" -train_resume $weights -optimizer_type sgd
 train "$weights|another dataset" -train_resume $weights -train_dataset huge.h5
 trained "$data" -train_resume $data
-trained "cut_weights.h5|damaged" -train_resume cut_weights.h5
+trained "cut_weights.h5|truncated" -train_resume cut_weights.h5
 trained "nan_weights.h5|damaged|checksum" -train_resume nan_weights.h5
 trained "nowhere.h5" -train_resume nowhere.h5
 train "Courant|grid_halo" -train_dataset huge.h5 -team_replicas 2 -train_batch 2
@@ -195,7 +195,7 @@ rollout() { words=$1; shift; bad "$words" rollout case.yaml -rollout_steps 4 -ro
 rollout "nowhere.h5|weft dataset|rollout_dataset" -rollout_dataset nowhere.h5 -rollout_weights $weights
 rollout "nowhere.h5|weft train|rollout_weights" -rollout_dataset $data -rollout_weights nowhere.h5
 rollout "$weights|another net|array" -rollout_dataset $data -rollout_weights $weights -net_layers "residual 3 8,conv 1 2"
-rollout "cut_weights.h5|damaged" -rollout_dataset $data -rollout_weights cut_weights.h5
+rollout "cut_weights.h5|truncated" -rollout_dataset $data -rollout_weights cut_weights.h5
 rollout "$data|model_dt = 2" -rollout_dataset $data -rollout_weights $weights -model_dt 2
 rollout "rollout_series|7" -rollout_dataset $data -rollout_weights $weights -rollout_series 7
 rollout "rollout_average|rising" -rollout_dataset $data -rollout_weights $weights -rollout_average 4,2

@@ -27,13 +27,25 @@ const char *WeftBlisKernels(void);
 #define WEFT_ERR_USER 200
 
 /* Prints "weft: error: ..." once (rank 0 of comm) and returns WEFT_ERR_USER on every rank. Collective on comm: every rank
-   has seen the same mistake. If comm is a part of the world, as a replica is, WeftFinalize prints it: once, whichever replicas
-   failed. Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
+   has seen the same mistake. If comm is a part of the world, as a replica is, the message is noted instead (WeftNote) on its rank 0.
+   Use as  if (bad) return WeftFail(comm, "...", ...);  or through WeftCheck. */
 PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...) WEFT_FORMAT(2, 3);
 
 /* Agrees on a mistake that perhaps one rank alone has seen. Collective on comm. Each rank says whether it failed; when any
    did, the message of the lowest failing rank is printed once and all ranks return WEFT_ERR_USER, otherwise 0. */
 PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...) WEFT_FORMAT(3, 4);
+
+/* A mistake that a rank or a replica meets alone: it keeps the first message and goes on. Not collective. */
+PetscErrorCode WeftNote(const char *format, ...) WEFT_FORMAT(1, 2);
+PetscBool      WeftNoted(void); /* does this rank keep one? */
+/* For attempts that may fail: while held, WeftFail and WeftAgree note their message instead of telling it; Take hands this rank's note
+   over (room 0: does not) and forgets it. Not collective. */
+void WeftHoldMessages(PetscBool hold);
+void WeftTakeNote(char text[], size_t room);
+/* At the end of a phase: with a note on any rank of comm, that of the lowest one is told and all return WEFT_ERR_USER; the notes are
+   cleared. On a part of the world it is noted for that part, and whoever agrees for the world next tells it: a phase of one replica ends
+   with its own agreement, one of all replicas with that of the world, and WeftFinalize agrees once more. Collective on comm. */
+PetscErrorCode WeftAgreeNotes(MPI_Comm comm);
 
 #define WeftCheck(condition, comm, ...)                                                                                        \
   do {                                                                                                                         \
@@ -73,6 +85,24 @@ PetscErrorCode WeftCheckUnusedOptions(void);
 PetscErrorCode WeftPrintKeys(void);
 /* Fails with "<origin>: <key> = <value>: <message>". Collective on comm. */
 PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...) WEFT_FORMAT(3, 4);
+
+/* What the user set, "key: value" a line, in the order of the registry; free with PetscFree. Not collective. */
+PetscErrorCode WeftSettings(char **text);
+/* Keys whose values in such a text, or by default, are others than now, as "key = theirs (now ours), ..."; keys that begin with a
+   word of ignored[] (NULL at its end) are left out. */
+PetscErrorCode WeftSettingsCompare(const char *settings, const char *const ignored[], char differences[], size_t room);
+
+/* ---- an end before the work is done ---------------------------------------------------------------------------- */
+
+/* Exit status of a run that a signal (SIGUSR1, SIGTERM, SIGINT) or -time_limit ended: its state is on the disk, the same command
+   with -..._resume auto goes on. */
+#define WEFT_STATUS_STOPPED 75
+/* -time_limit in seconds from the start; PETSC_MAX_REAL without one. Fails on a text that is no time. */
+PetscErrorCode WeftTimeLimit(double *seconds);
+/* Has any rank been asked to end, or would `reserve` more seconds (the next piece of work and its file) go beyond the limit? Says why,
+   once. For verbs that can go on later, between two pieces of work. Collective on the world. */
+PetscErrorCode WeftStopAgree(double reserve, PetscBool *stop);
+PetscBool      WeftStopped(void); /* did it say so? */
 
 /* ---- counter-based random numbers ---------------------------------------------------------------------------- */
 

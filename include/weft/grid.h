@@ -41,6 +41,7 @@ typedef struct {
   WeftWall  wall;
   PetscInt  ranks[3], rank[3]; /* process grid, my place in it */
   PetscInt  granularity;     /* block bounds are multiples of it */
+  PetscInt  tile[3];         /* cells of a tile, over which -deterministic sums in one order; 0: none */
 } WeftLayout;
 
 typedef struct _n_WeftGrid *WeftGrid;
@@ -53,10 +54,12 @@ typedef struct { /* fill with WeftGridOptionsDefault, then change */
   WeftWall  wall;
   PetscInt  halo;        /* ghost layers, default 4 */
   PetscInt  granularity; /* default 1 */
+  PetscInt  tile;        /* edge of a tile for sums that do not depend on the layout; the granularity is a multiple; default 0: none */
   PetscInt  ranks[3];    /* process grid; 0: chosen (slowest axis first, so that x lines stay whole) */
 } WeftGridOptions;
 PetscErrorCode WeftGridOptionsDefault(WeftGridOptions *options);
-/* Reads -grid_cells, -grid_lower, -grid_upper, -grid_sides, ... */
+/* Reads -grid_cells, -grid_lower, -grid_upper, -grid_sides, ... With -deterministic: tiles of 64, 16 x 16 or 8 x 8 x 8 cells, halved
+   until the box is made of whole ones, and the granularity raised to their edge. */
 PetscErrorCode WeftGridOptionsFromKeys(WeftGridOptions *options);
 
 /* Lays the box over the ranks of comm. Collective. Fails when blocks are narrower than the halo, and proposes the largest

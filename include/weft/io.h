@@ -23,6 +23,7 @@ PetscErrorCode WeftSeriesResume(WeftGrid grid, const char *path, PetscReal time,
 /* Appends a frame: fields of all states, of one sample; the same states at every frame. Collective on the grid. */
 PetscErrorCode WeftSeriesWrite(WeftSeries series, PetscReal time, PetscInt states, const WeftState state[], PetscInt sample);
 PetscErrorCode WeftSeriesDestroy(WeftSeries *series); /* completes and renames */
+PetscErrorCode WeftSeriesClose(WeftSeries *series);   /* leaves it unfinished, for WeftSeriesResume */
 /* Reads frame (-1: the last) of every field of the state, by name, into a sample (-1: all samples), from a file with its
    extension. Fields need the unknowns of the grid; ranks may differ from those that wrote. Collective on world: the replicas
    that call together, so that a fault of one is told once and stops all (the communicator of the grid when it is alone). */
@@ -42,6 +43,12 @@ typedef struct {
 } WeftDataInfo;
 /* Collective on world, the communicator of all replicas: each has its own grid of the same box. */
 PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *file);
+/* Goes on with an unfinished (or finished) dataset of the same shape whose first `frames` frames of every simulation are written;
+   starts a new one when there is none, and then frames must be 0. */
+PetscErrorCode WeftDataResume(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, PetscInt frames, WeftDataFile *file);
+/* All that is written reaches the file, before a note that says so. Collective. */
+PetscErrorCode WeftDataFlush(WeftDataFile file);
+PetscErrorCode WeftDataClose(WeftDataFile *file); /* leaves it unfinished */
 /* Collective on that communicator: replicas write different simulations (-1 when this replica has none to write; state is not
    read then). Fails on values that are not finite. */
 PetscErrorCode WeftDataWrite(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
@@ -51,6 +58,7 @@ PetscErrorCode WeftDataWriteNumbers(WeftDataFile file, PetscInt simulation, cons
    Collective on world, as is every read: replicas read side by side, each what it wants, equally often. */
 PetscErrorCode WeftDataOpen(MPI_Comm world, WeftSpace fields, const char *path, WeftDataInfo *info, WeftDataFile *file);
 PetscErrorCode WeftDataRead(WeftDataFile file, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample);
+PetscErrorCode WeftDataReadAnyValue(WeftDataFile file); /* from now on values that are not finite are read, no fault */
 PetscErrorCode WeftDataReadNumbers(WeftDataFile file, PetscInt simulation, PetscReal numbers[]);
 /* A written file is completed and renamed; fails, and leaves the .part file, when a frame is missing. */
 PetscErrorCode WeftDataDestroy(WeftDataFile *file);
@@ -66,6 +74,8 @@ PetscErrorCode WeftArraysGetShape(WeftArrays arrays, const char *name, PetscInt 
 PetscErrorCode WeftArraysGetString(WeftArrays arrays, const char *name, const char **text);
 PetscErrorCode WeftArraysWrite(WeftArrays arrays, const char *path); /* rank 0 writes, all learn of errors; whole-file checksum. Collective on the world */
 PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays);
+/* The same without a failure: *arrays NULL and the reason where the file cannot be read. Collective on the world. */
+PetscErrorCode WeftArraysTry(const char *path, WeftArrays *arrays, char reason[], size_t room);
 PetscErrorCode WeftArraysDestroy(WeftArrays *arrays);
 /* Fields of a state in global natural order as one array on every rank of the space communicator (small grids). */
 PetscErrorCode WeftStateGather(WeftState state, PetscInt field, PetscInt sample, PetscInt shape[3], double **values);

@@ -31,8 +31,9 @@ typedef struct {
   PetscErrorCode (*stop)(PetscInt steps, const WeftState states[], void *context, PetscBool *stop);
   void      *stop_context;
   const PetscReal *loss_weight; /* [length] of the loss after each step; stays the caller's; NULL: 1 */
+  PetscBool  deterministic; /* -deterministic: losses are summed in fixed point, as far as the loss can (src/grid/fixed.h) */
 } WeftRolloutOptions;
-/* -unroll_reach, -unroll_window, -unroll_clip, -unroll_damping, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints; the rest stays. */
+/* -unroll_reach, -unroll_window, -unroll_clip, -unroll_damping, -tape_memory, -tape_disk, -tape_disk_memory, -tape_checkpoints, -deterministic; the rest stays. */
 PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options);
 
 /* All states and records are kept where the budget allows it; else checkpoints, from which steps are played again, in the binomial
@@ -64,9 +65,18 @@ PetscErrorCode WeftRolloutSetSequence(WeftRollout rollout, PetscInt input, const
    step and the operator. The inputs beyond the states, and the targets, are read again by Reverse and Tangent: they stay as they
    are until then. Collective on the space communicator. */
 PetscErrorCode WeftRolloutForward(WeftRollout rollout, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[]);
+/* NUMBERS per sample with the sums of the losses of the last Forward in fixed point; values that are not zero are parts that the loss
+   could not sum so. NULL without `deterministic`. Borrowed. Not collective. */
+WeftState WeftRolloutLossSums(WeftRollout rollout);
 /* Reverse of the last Forward: inputs_bar[i] += (d sum of losses / d inputs[i]) (NULL: not wanted; NUMBERS: this rank's part),
    plus the transposed effect of final_bar[] (adjoint of the final states; NULL: zero). */
 PetscErrorCode WeftRolloutReverse(WeftRollout rollout, const WeftState final_bar[], const WeftState inputs_bar[]);
+/* Reverse of the last Forward into inputs_bar[] (zeroed first), for an adjoint that is not finite: the operator that made the
+   first such value, its field, cell and rank, in words; empty: none did. Collective on the space communicator. */
+PetscErrorCode WeftRolloutSearchAdjoint(WeftRollout rollout, const WeftState inputs_bar[], char text[], size_t room);
+/* Which samples count: the loss of sample s and its gradient are multiplied by factor[s] (1 at first), in this and later Reverses;
+   losses[] of Forward are not. Not collective. */
+PetscErrorCode WeftRolloutSetFactors(WeftRollout rollout, const PetscReal factor[]);
 /* Tangent along the last Forward: dinputs[] (NULL: zero) -> dlosses (sum over steps and samples, this rank's part) and dfinal[]
    (may be NULL). Follows the reach and the damping, not the clip. */
 PetscErrorCode WeftRolloutTangent(WeftRollout rollout, const WeftState dinputs[], PetscReal *dloss, const WeftState dfinal[]);

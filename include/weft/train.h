@@ -14,7 +14,8 @@ extern "C" {
 
 typedef struct _n_WeftOptimizer *WeftOptimizer; /* adam (Kingma, Ba 2015), sgd or descent; learning-rate schedule; clipping by norm */
 PetscErrorCode WeftOptimizerCreateFromKeys(PetscInt parameters, PetscInt updates, WeftOptimizer *optimizer);
-/* parameters -= step from the (reduced) gradient of update `k`. Not collective: every rank does the same. */
+/* parameters -= step from the (reduced) gradient of update `k`; no step where its norm is not finite, which the caller has to tell.
+   Not collective: every rank does the same. */
 PetscErrorCode WeftOptimizerStep(WeftOptimizer optimizer, PetscInt k, const double gradient[], double parameters[], PetscReal *gradient_norm);
 PetscErrorCode WeftOptimizerSave(WeftOptimizer optimizer, WeftArrays arrays);
 PetscErrorCode WeftOptimizerLoad(WeftOptimizer optimizer, WeftArrays arrays);
@@ -31,7 +32,7 @@ PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer);
    NULL): adjoint of this replica's initial states. */
 PetscErrorCode WeftTrainerGradient(WeftTrainer trainer, PetscInt k, PetscReal *loss, double gradient[], const WeftState initial_bar[]);
 PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer);
-/* The verb train: -train_updates updates; weights.h5, weights.safetensors, train.csv, summary.json. Collective on the world. */
+/* The verb train: -train_updates updates; checkpoints (weights.h5 is the last), weights.safetensors, train.csv, summary.json. Collective on the world. */
 PetscErrorCode WeftTrain(void);
 /* The verb check: gradients of the case on these ranks, each operator and the whole rollout; gradient.h5 (/weights,
    /initial/<field>, /loss), compared with -check_compare; summary.json. Starts from the samples of update 0, or without a dataset

@@ -6,7 +6,8 @@
 #define PATIENCE     5.0 /* seconds that replicas with a fault wait for those that may know of none */
 
 static MPI_Comm ends = MPI_COMM_NULL;  /* the world, for WeftTellUntold alone */
-static char     untold[MESSAGE_ROOM]; /* the first message of this rank for its replica */
+static PetscBool held;                /* every message is noted instead of told */
+static char     noted[MESSAGE_ROOM];  /* the first mistake that this rank, or its replica, met and not all ranks know of */
 
 static int exit_status = 1;
 void       WeftSetExitStatus(int status) { exit_status = status; }
@@ -19,7 +20,8 @@ static void Print(const char *message)
   fflush(stderr);
 }
 
-/* A fault of one replica is told at the end: the others may have the same one, or none. */
+/* A fault of one replica is noted: the others may have the same one, or none. The next agreement of the world tells it, at the latest
+   that at the end of the program. */
 static PetscErrorCode PrintOnce(MPI_Comm comm, const char *message)
 {
   PetscMPIInt rank, size, world;
@@ -28,9 +30,10 @@ static PetscErrorCode PrintOnce(MPI_Comm comm, const char *message)
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &world));
+  if (size == world && !held) noted[0] = 0; /* all are told of this one */
   if (rank != 0) PetscFunctionReturn(0);
-  if (size < world) {
-    if (!untold[0]) PetscCall(PetscStrncpy(untold, message, sizeof(untold)));
+  if (size < world || held) {
+    if (!noted[0]) PetscCall(PetscStrncpy(noted, message, sizeof(noted)));
     PetscFunctionReturn(0);
   }
   PetscCall(WeftLiveLineEnd());
@@ -56,23 +59,23 @@ PetscErrorCode WeftTellUntold(void)
   if (ends == MPI_COMM_NULL) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(ends, &rank));
   PetscCallMPI(MPI_Comm_size(ends, &size));
-  mine = untold[0] ? rank : size;
+  mine = noted[0] ? rank : size;
   PetscCallMPI(MPI_Iallreduce(&mine, &first, 1, MPI_INT, MPI_MIN, ends, &request));
   PetscCall(PetscTime(&begin));
   while (!all) {
-    if (!untold[0]) {
+    if (!noted[0]) {
       PetscCallMPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
       break;
     }
     PetscCallMPI(MPI_Test(&request, &all, MPI_STATUS_IGNORE));
     PetscCall(PetscTime(&now));
     if (!all && now - begin > PATIENCE) { /* the others go on, and wait for this replica somewhere */
-      Print(untold);
+      Print(noted);
       MPI_Abort(PETSC_COMM_WORLD, 1);
     }
     if (!all) PetscCall(PetscSleep(0.001));
   }
-  if (first == rank) Print(untold);
+  if (first == rank) Print(noted);
   PetscCallMPI(MPI_Comm_free(&ends));
   PetscFunctionReturn(0);
 }
@@ -110,6 +113,40 @@ PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ..
   PetscCallMPI(MPI_Bcast(message, MESSAGE_ROOM, MPI_CHAR, first, comm));
   PetscCall(PrintOnce(comm, message));
   PetscFunctionReturn(WEFT_ERR_USER);
+}
+
+PetscErrorCode WeftNote(const char *format, ...)
+{
+  va_list arguments;
+
+  PetscFunctionBegin;
+  if (noted[0]) PetscFunctionReturn(0);
+  va_start(arguments, format);
+  vsnprintf(noted, sizeof(noted), format, arguments);
+  va_end(arguments);
+  PetscFunctionReturn(0);
+}
+
+PetscBool WeftNoted(void) { return noted[0] ? PETSC_TRUE : PETSC_FALSE; }
+
+void WeftHoldMessages(PetscBool hold) { held = hold; }
+
+void WeftTakeNote(char text[], size_t room)
+{
+  if (room) snprintf(text, room, "%s", noted);
+  noted[0] = 0;
+}
+
+PetscErrorCode WeftAgreeNotes(MPI_Comm comm)
+{
+  char            text[MESSAGE_ROOM];
+  const PetscBool failed = WeftNoted();
+
+  PetscFunctionBegin;
+  PetscCall(PetscStrncpy(text, noted, sizeof(text)));
+  noted[0] = 0;
+  /* no PetscCall: the mistake is the user's and prints no stack */
+  PetscFunctionReturn(WeftAgree(comm, failed, "%s", text));
 }
 
 PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...)

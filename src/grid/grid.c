@@ -91,6 +91,7 @@ static PetscErrorCode FillLayout(WeftGrid grid, const WeftGridOptions *o, const 
     l->lower[a] = there ? o->lower[a] : 0.0;
     l->h[a]     = there ? (o->upper[a] - o->lower[a]) / o->cells[a] : 1.0;
     l->halo[a]  = there ? o->halo : 0;
+    l->tile[a]  = o->tile ? (there ? o->tile : 1) : 0;
     l->ranks[a] = ranks[a];
     l->rank[a]  = rest % ranks[a];
     rest /= ranks[a];
@@ -184,7 +185,6 @@ PetscErrorCode WeftGridDestroy(WeftGrid *grid)
     PetscCall(PetscFree(g->send[n]));
     PetscCall(PetscFree(g->receive[n]));
   }
-  PetscCall(PetscFree(g->note));
   PetscCall(DMDestroy(&g->dm));
   PetscCall(PetscCommDestroy(&g->comm));
   PetscCall(PetscFree(g));

@@ -2,6 +2,7 @@
 #ifndef WEFT_GRID_IMPL_H
 #define WEFT_GRID_IMPL_H
 #include <weft/grid.h>
+#include "grid/fixed.h"
 
 /* A rank beside mine and the directions in which it lies ({-1, 0, 1} per axis; with periodic sides and few ranks one rank can
    lie in several). */
@@ -24,7 +25,6 @@ struct _n_WeftGrid {
   MPI_Request   request[52]; /* of the exchange under way */
   PetscMPIInt   requests;
   PetscBool     exchanging;
-  char         *note; /* the first mistake that this rank met since the last agreement; NULL: none */
 };
 
 struct _n_WeftSpace {
@@ -39,6 +39,7 @@ struct _n_WeftState {
   PetscBool borrowed;    /* a view */
   PetscInt  ghost_width; /* ghost layers that are filled, */
   WeftGhost ghost;       /* and how */
+  WeftFixed fixed;       /* NUMBERS: sums beside the values; high NULL: none */
 };
 
 /* One array of points with ghosts: a plane, or the features of one sample. */

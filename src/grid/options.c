@@ -77,6 +77,20 @@ static PetscErrorCode AxisReals(const char *key, PetscInt dim, PetscReal values[
   PetscFunctionReturn(0);
 }
 
+/* Large tiles: adding up a tile's sums costs as much as some sixty cells of it. */
+static void SetTiles(WeftGridOptions *options)
+{
+  static const PetscInt edge[] = {64, 16, 8};
+  PetscInt              multiple;
+
+  if (options->dim < 1 || options->dim > 3 || options->granularity < 1) return; /* told when the grid is made */
+  options->tile = edge[options->dim - 1];
+  for (PetscInt a = 0; a < options->dim; a++)
+    while (options->cells[a] % options->tile) options->tile /= 2;
+  for (multiple = options->granularity; multiple % options->tile; multiple += options->granularity) { }
+  options->granularity = multiple;
+}
+
 PetscErrorCode WeftGridOptionsFromKeys(WeftGridOptions *options)
 {
   PetscInt  count = 3, wall;
@@ -98,6 +112,8 @@ PetscErrorCode WeftGridOptionsFromKeys(WeftGridOptions *options)
   options->wall = (WeftWall)wall;
   PetscCall(WeftGetInt("grid_halo", &options->halo));
   PetscCall(WeftGetInt("grid_granularity", &options->granularity));
+  PetscCall(WeftGetBool("deterministic", &set));
+  if (set) SetTiles(options);
   PetscCall(WeftHasKey("grid_ranks", &set));
   if (set) {
     count = 3;

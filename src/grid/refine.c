@@ -13,6 +13,7 @@ static PetscErrorCode CreateLike(WeftGrid grid, PetscInt times, PetscInt over, P
   o.wall        = l->wall;
   o.halo        = halo;
   o.granularity = l->granularity * times / over;
+  o.tile        = l->tile[0] * times % over ? 0 : l->tile[0] * times / over;
   for (PetscInt a = 0; a < l->dim; a++) {
     o.cells[a] = l->cells[a] * times / over;
     o.lower[a] = l->lower[a];

@@ -39,6 +39,8 @@ PetscErrorCode WeftStateCreateView(WeftState numbers, PetscInt offset, PetscInt 
   PetscCall(WeftSpaceCreateNumbers(info->comm, info->batch, count, PETSC_FALSE, &(*view)->space));
   (*view)->data     = (double *)numbers->data + offset;
   (*view)->borrowed = PETSC_TRUE;
+  (*view)->fixed    = numbers->fixed;
+  if (numbers->fixed.high) (*view)->fixed = WeftFixedFrom(&numbers->fixed, offset);
   PetscFunctionReturn(0);
 }
 
@@ -49,7 +51,10 @@ PetscErrorCode WeftStateDestroy(WeftState *state)
   PetscFunctionBegin;
   *state = NULL;
   if (!s) PetscFunctionReturn(0);
-  if (!s->borrowed) free(s->data);
+  if (!s->borrowed) {
+    free(s->data);
+    PetscCall(PetscFree(s->fixed.high));
+  }
   PetscCall(WeftSpaceDestroy(&s->space));
   PetscCall(PetscFree(s));
   PetscFunctionReturn(0);
@@ -77,10 +82,31 @@ void *WeftStateDataWrite(WeftState state)
   return state->data;
 }
 
+/* Integers of the sums in fixed point: high and low of every number, and how many terms did not fit. */
+static PetscInt FixedLength(WeftState state) { return (PetscInt)(2 * state->space->info.bytes / sizeof(double)) + 1; }
+
+PetscErrorCode WeftStateMakeFixed(WeftState numbers, PetscReal scale)
+{
+  const PetscInt count = (FixedLength(numbers) - 1) / 2;
+
+  PetscFunctionBegin;
+  PetscCheck(numbers->space->info.kind == WEFT_NUMBERS && !numbers->borrowed && !numbers->fixed.high, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "fixed sums belong to numbers that are no view, once");
+  PetscCall(PetscCalloc1(FixedLength(numbers), &numbers->fixed.high));
+  numbers->fixed.low   = numbers->fixed.high + count;
+  numbers->fixed.unfit = numbers->fixed.low + count;
+  numbers->fixed.scale = scale;
+  PetscFunctionReturn(0);
+}
+
+void WeftStateScaleFixed(WeftState numbers, PetscReal scale) { numbers->fixed.scale = scale; }
+
+const WeftFixed *WeftStateFixed(WeftState numbers) { return numbers->fixed.high ? &numbers->fixed : NULL; }
+
 PetscErrorCode WeftStateZero(WeftState state)
 {
   PetscFunctionBegin;
   PetscCall(PetscMemzero(state->data, state->space->info.bytes));
+  if (state->fixed.high && !state->borrowed) PetscCall(PetscArrayzero(state->fixed.high, FixedLength(state)));
   state->ghost_width = 0;
   PetscFunctionReturn(0);
 }

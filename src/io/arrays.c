@@ -1,20 +1,28 @@
 /* Named arrays in memory, the same on every rank: the table, its checksum, its way between rank 0 and the others. */
 #include "io/impl.h"
 
+/* Table k advances a byte through k more bytes: eight are taken at once. */
 unsigned long long WeftChecksum(unsigned long long sum, size_t bytes, const void *data)
 {
-  static unsigned long long table[256];
+  static unsigned long long table[8][256];
   const unsigned char      *byte = (const unsigned char *)data;
 
-  if (!table[1]) {
+  if (!table[0][1]) {
     for (unsigned long long i = 0; i < 256; i++) {
       unsigned long long entry = i;
       for (int bit = 0; bit < 8; bit++) entry = (entry >> 1) ^ (entry & 1 ? 0xC96C5795D7870F42ULL : 0);
-      table[i] = entry;
+      table[0][i] = entry;
     }
+    for (int k = 1; k < 8; k++)
+      for (int i = 0; i < 256; i++) table[k][i] = table[0][table[k - 1][i] & 0xFF] ^ (table[k - 1][i] >> 8);
   }
   sum = ~sum;
-  for (size_t i = 0; i < bytes; i++) sum = table[(sum ^ byte[i]) & 0xFF] ^ (sum >> 8);
+  for (; bytes >= 8; bytes -= 8, byte += 8) {
+    unsigned long long next = 0;
+    for (int k = 0; k < 8; k++) next ^= table[7 - k][((sum >> (8 * k)) & 0xFF) ^ byte[k]];
+    sum = next;
+  }
+  for (; bytes; bytes--) sum = table[0][(sum ^ *byte++) & 0xFF] ^ (sum >> 8);
   return ~sum;
 }
 
@@ -220,23 +228,30 @@ static PetscErrorCode Broadcast(WeftArrays a)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays)
+PetscErrorCode WeftArraysTry(const char *path, WeftArrays *arrays, char reason[], size_t room)
 {
-  char           fault[1024] = "";
-  PetscMPIInt    rank;
-  PetscErrorCode ierr;
+  PetscMPIInt rank, count;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(WeftArraysCreate(arrays));
+  PetscCall(PetscMPIIntCast((PetscInt)room, &count));
+  reason[0] = 0;
   PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
-  if (rank == 0) WeftArraysLoad(*arrays, path, fault, sizeof(fault));
+  if (rank == 0) WeftArraysLoad(*arrays, path, reason, room);
   PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
-  ierr = WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
-  if (ierr) {
-    PetscCall(WeftArraysDestroy(arrays));
-    return ierr;
-  }
-  PetscCall(Broadcast(*arrays));
+  PetscCallMPI(MPI_Bcast(reason, count, MPI_CHAR, 0, PETSC_COMM_WORLD));
+  if (reason[0]) PetscCall(WeftArraysDestroy(arrays));
+  else PetscCall(Broadcast(*arrays));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays)
+{
+  char reason[1024];
+
+  PetscFunctionBegin;
+  PetscCall(WeftArraysTry(path, arrays, reason, sizeof(reason)));
+  WeftCheck(*arrays, PETSC_COMM_WORLD, "%s", reason);
   PetscFunctionReturn(0);
 }

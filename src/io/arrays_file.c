@@ -55,13 +55,14 @@ void WeftArraysStore(WeftArrays arrays, const char *path, char fault[], size_t r
   for (PetscInt i = 0; i < arrays->entries; i++) WeftFileFault(&file, arrays->entry[i].text ? Reserved(arrays->entry[i].name) : PETSC_FALSE, "the string %s of %s has a name that the file needs for itself", arrays->entry[i].name, path);
   if (WeftPartName(path, file.part, sizeof(file.part))) WeftFileFault(&file, PETSC_TRUE, "'%s' cannot be the name of a file", path);
   if (!file.fault[0]) {
-    file.id = H5Fcreate(file.part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    file.id = WeftFileCreateNew(file.part, access);
     if (!WeftFileFault(&file, file.id < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot create %s: is its folder there, and writable?", file.part)) {
       WriteAll(&file, arrays);
       WeftFileNote(&file, H5Fclose(file.id) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write %s: is the disk full?", file.part);
     }
   }
   H5Pclose(access);
+  if (!file.fault[0] && WeftSealWrite(MPI_COMM_SELF, file.part, file.fault, sizeof(file.fault))) WeftFileFault(&file, PETSC_TRUE, "cannot seal %s", file.part);
   if (!file.fault[0]) WeftPublish(file.part, path, file.fault, sizeof(file.fault));
   snprintf(fault, room, "%s", file.fault);
 }
@@ -85,7 +86,8 @@ static herr_t ReadArray(hid_t root, const char *name, const H5O_info_t *info, vo
   herr_t    status = 0;
 
   if (info->type != H5O_TYPE_DATASET) return 0;
-  dataset = H5Dopen2(root, name, H5P_DEFAULT);
+  (void)root;
+  dataset = WeftDatasetOpen(visit->file, name);
   if (dataset < 0) return -1;
   space   = H5Dget_space(dataset);
   type    = H5Dget_type(dataset);
@@ -142,6 +144,7 @@ void WeftArraysLoad(WeftArrays arrays, const char *path, char fault[], size_t ro
 
   snprintf(file.path, sizeof(file.path), "%s", path);
   WeftFileCheckPresent(&file, path);
+  if (!file.fault[0] && WeftSealCheck(MPI_COMM_SELF, path, file.fault, sizeof(file.fault))) WeftFileFault(&file, PETSC_TRUE, "cannot read %s", path);
   if (!file.fault[0]) WeftFileFault(&file, H5Fis_hdf5(path) <= 0 ? PETSC_TRUE : PETSC_FALSE, "%s is not an HDF5 file", path);
   if (!file.fault[0]) {
     file.id = H5Fopen(path, H5F_ACC_RDONLY, access);

@@ -189,6 +189,57 @@ static void Select(hid_t dataset, const WeftSlab *slab, PetscBool idle, hid_t *m
   } else H5Sselect_hyperslab(*file, H5S_SELECT_SET, slab->start, NULL, slab->count, NULL);
 }
 
+/* Is /name, link by link, in this very file? Links to elsewhere would let a file read whatever its reader may read. */
+static PetscBool IsInside(WeftFile *file, const char *name)
+{
+  char   path[256];
+  size_t length = strlen(name);
+
+  if (length >= sizeof(path)) return PETSC_FALSE;
+  for (size_t n = 1; n <= length; n++) {
+    H5L_info_t info;
+    if (n < length && name[n] != '/') continue;
+    snprintf(path, n + 1, "%s", name);
+    if (H5Lexists(file->id, path, H5P_DEFAULT) <= 0) return PETSC_FALSE;
+    if (H5Lget_info(file->id, path, &info, H5P_DEFAULT) < 0 || WeftFileFault(file, info.type != H5L_TYPE_HARD ? PETSC_TRUE : PETSC_FALSE, "%s: /%s is a link; links are not followed, copy what it points to into the file", file->path, path)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* Values that the dataset claims against what is stored: no packing makes more than a thousand of one. */
+static PetscBool ClaimsTooMuch(hid_t dataset)
+{
+  const hid_t    space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+  const hssize_t count = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+  const double   bytes = (double)count * (double)(type < 0 ? 1 : H5Tget_size(type)), stored = (double)H5Dget_storage_size(dataset);
+  hsize_t        dims[H5S_MAX_RANK];
+  const int      rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL);
+  PetscBool      bad  = count < 0 || bytes > 1100.0 * stored ? PETSC_TRUE : PETSC_FALSE;
+
+  for (int n = 0; n < rank; n++) bad = bad || dims[n] > (hsize_t)PETSC_MAX_INT ? PETSC_TRUE : PETSC_FALSE;
+  if (type >= 0) H5Tclose(type);
+  if (space >= 0) H5Sclose(space);
+  return bad;
+}
+
+hid_t WeftDatasetOpen(WeftFile *file, const char *name)
+{
+  hid_t     dataset, creation;
+  PetscBool bad;
+
+  if (name[0] == '/') name++;
+  dataset = IsInside(file, name) ? H5Dopen2(file->id, name, H5P_DEFAULT) : -1;
+  if (dataset < 0) return -1;
+  creation = H5Dget_create_plist(dataset);
+  bad      = creation < 0 || H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL ? PETSC_TRUE : PETSC_FALSE;
+  if (creation >= 0) H5Pclose(creation);
+  bad = WeftFileFault(file, bad, "%s: the values of /%s stand in another file; copy them into this one", file->path, name);
+  if (!bad) bad = WeftFileFault(file, ClaimsTooMuch(dataset), "%s is damaged: /%s claims more values than are stored", file->path, name);
+  if (!bad) return dataset;
+  H5Dclose(dataset);
+  return -1;
+}
+
 herr_t WeftSlabWrite(WeftFile *file, hid_t dataset, hid_t type, const WeftSlab *slab, PetscBool idle, const void *values)
 {
   hid_t  memory, space;

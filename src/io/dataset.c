@@ -80,36 +80,101 @@ static PetscErrorCode CreateItem(WeftDataFile d, WeftDataItem *item, hid_t type)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *data)
+/* What is made and what is continued have in common. */
+static PetscErrorCode Prepare(WeftSpace fields, const WeftDataInfo *info, WeftDataFile *data)
 {
-  PetscInt     precision;
-  PetscBool    with_cells;
-  WeftDataFile d;
+  PetscInt  precision;
+  PetscBool with_cells;
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("dataset_precision", &precision));
   PetscCall(WeftGetBool("dataset_cells", &with_cells));
-  PetscCheck(info->simulations >= 1 && info->frames >= 1 && info->numbers >= 0 && info->numbers <= 8, world, PETSC_ERR_ARG_OUTOFRANGE, "a dataset of %" PetscInt_FMT " simulations, %" PetscInt_FMT " frames, %" PetscInt_FMT " numbers", info->simulations, info->frames, info->numbers);
+  PetscCheck(info->simulations >= 1 && info->frames >= 1 && info->numbers >= 0 && info->numbers <= 8, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "a dataset of %" PetscInt_FMT " simulations, %" PetscInt_FMT " frames, %" PetscInt_FMT " numbers", info->simulations, info->frames, info->numbers);
   PetscCall(New(fields, data));
-  d          = *data;
-  d->info    = *info;
-  d->writing = PETSC_TRUE;
-  List(d, with_cells);
+  (*data)->info    = *info;
+  (*data)->writing = PETSC_TRUE;
+  List(*data, with_cells);
+  for (PetscInt i = 0; i < (*data)->items; i++) (*data)->item[i].single = precision == 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode PrepareToWrite(WeftDataFile d)
+{
+  PetscFunctionBegin;
+  PetscCall(Room(d));
+  PetscCall(PetscCalloc1(d->info.simulations * d->info.frames, &d->written));
+  for (PetscInt i = 0; i < d->info.simulations * d->info.numbers; i++) d->numbers[i] = -PETSC_MAX_REAL; /* not given */
+  PetscFunctionReturn(0);
+}
+
+/* The new file has its full length, with holes. */
+static PetscErrorCode Begin(MPI_Comm world, const char *path, WeftDataFile d)
+{
+  PetscFunctionBegin;
   PetscCall(WeftFileCreate(world, path, "dataset", &d->file));
-  WeftFileNote(&d->file, WeftFileWriteGrid(&d->file, WeftGridLayout(WeftSpaceGetInfo(fields)->grid)) < 0 || WeftWellDescribe(d) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s", d->file.part);
+  WeftFileNote(&d->file, WeftFileWriteGrid(&d->file, WeftGridLayout(WeftSpaceGetInfo(d->space)->grid)) < 0 || WeftWellDescribe(d) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s", d->file.part);
   PetscCall(WeftFileAgree(&d->file));
-  for (PetscInt i = 0; i < d->items; i++) {
-    d->item[i].single = precision == 0 ? PETSC_TRUE : PETSC_FALSE;
-    PetscCall(CreateItem(d, &d->item[i], d->item[i].single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE));
-  }
-  /* the file has its full length now, with holes */
-  WeftFileNote(&d->file, H5Fflush(d->file.id, H5F_SCOPE_GLOBAL) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: is the disk full?", d->file.part);
-  PetscCall(WeftFileAgree(&d->file));
+  for (PetscInt i = 0; i < d->items; i++) PetscCall(CreateItem(d, &d->item[i], d->item[i].single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE));
+  PetscCall(WeftDataFlush(d));
   WeftFileReserve(&d->file, 65536);
   PetscCall(WeftFileAgree(&d->file));
-  PetscCall(Room(d));
-  PetscCall(PetscCalloc1(info->simulations * info->frames, &d->written));
-  for (PetscInt i = 0; i < info->simulations * info->numbers; i++) d->numbers[i] = -PETSC_MAX_REAL; /* not given */
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *data)
+{
+  PetscFunctionBegin;
+  PetscCall(Prepare(fields, info, data));
+  PetscCall(Begin(world, path, *data));
+  PetscCall(PrepareToWrite(*data));
+  PetscFunctionReturn(0);
+}
+
+/* Opens an item of an unfinished file; notes one of another shape. */
+static void ReopenItem(WeftDataFile d, WeftDataItem *item)
+{
+  const hsize_t lead[]              = {(hsize_t)d->info.simulations, (hsize_t)d->info.frames};
+  hsize_t       dims[H5S_MAX_RANK] = {0};
+  hid_t         space;
+  PetscBool     same;
+
+  WeftSlabOf(WeftGridLayout(WeftSpaceGetInfo(d->space)->grid), item->part.location, 2, lead, item->part.components, &item->slab);
+  item->dataset = WeftDatasetOpen(&d->file, item->name);
+  if (WeftFileFault(&d->file, item->dataset < 0 ? PETSC_TRUE : PETSC_FALSE, "%s cannot be continued: it lacks /%s; remove it to start anew", d->file.part, item->name)) return;
+  space = H5Dget_space(item->dataset);
+  same  = H5Sget_simple_extent_ndims(space) == item->slab.rank ? PETSC_TRUE : PETSC_FALSE;
+  if (same) H5Sget_simple_extent_dims(space, dims, NULL);
+  for (int n = 0; same && n < item->slab.rank; n++) same = dims[n] == item->slab.dims[n] ? PETSC_TRUE : PETSC_FALSE;
+  H5Sclose(space);
+  WeftFileFault(&d->file, same ? PETSC_FALSE : PETSC_TRUE, "%s cannot be continued: /%s has another shape than this run would give it; remove it to start anew", d->file.part, item->name);
+}
+
+PetscErrorCode WeftDataResume(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, PetscInt frames, WeftDataFile *data)
+{
+  WeftDataFile d;
+  PetscBool    found;
+
+  PetscFunctionBegin;
+  PetscCall(Prepare(fields, info, data));
+  d = *data;
+  PetscCall(WeftFileReopen(world, path, "dataset", &found, &d->file));
+  WeftCheck(found || !frames, world, "%s is gone, though %" PetscInt_FMT " of its frames were written; remove the states beside it to start anew", d->file.part, frames);
+  if (found) {
+    WeftFileCheckGrid(&d->file, WeftGridLayout(WeftSpaceGetInfo(fields)->grid));
+    for (PetscInt i = 0; i < d->items; i++) ReopenItem(d, &d->item[i]);
+    PetscCall(WeftFileAgree(&d->file));
+  } else PetscCall(Begin(world, path, d));
+  PetscCall(PrepareToWrite(d));
+  for (PetscInt s = 0; s < info->simulations; s++)
+    for (PetscInt f = 0; f < frames; f++) d->written[s * info->frames + f] = 1;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftDataFlush(WeftDataFile d)
+{
+  PetscFunctionBegin;
+  WeftFileNote(&d->file, H5Fflush(d->file.id, H5F_SCOPE_GLOBAL) < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write to %s: is the disk full?", d->file.part);
+  PetscCall(WeftFileAgree(&d->file));
   PetscFunctionReturn(0);
 }
 
@@ -186,6 +251,7 @@ static PetscErrorCode WriteNumbers(WeftDataFile d)
       PetscCheck(column[s] > -PETSC_MAX_REAL, PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s: nobody gave %s of simulation %" PetscInt_FMT, d->file.path, d->info.number[k], s);
     }
     snprintf(name, sizeof(name), "scalars/%s", d->info.number[k]);
+    if (H5Lexists(d->file.id, "scalars", H5P_DEFAULT) > 0 && H5Lexists(d->file.id, name, H5P_DEFAULT) > 0) H5Ldelete(d->file.id, name, H5P_DEFAULT); /* of a run that ended here */
     dataset = WeftVectorCreate(&d->file, name, (hsize_t)n, (hsize_t)n);
     if (dataset >= 0) {
       WeftVectorWrite(&d->file, dataset, 0, (hsize_t)n, column);
@@ -206,6 +272,14 @@ static PetscErrorCode CheckAllWritten(WeftDataFile d)
   PetscCall(PetscMPIIntCast(n, &count));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, d->written, count, MPI_SIGNED_CHAR, MPI_MAX, d->file.comm));
   for (PetscInt i = 0; i < n; i++) WeftCheck(d->written[i], d->file.comm, "%s stays unfinished: frame %" PetscInt_FMT " of simulation %" PetscInt_FMT " was not written", d->file.part, i % d->info.frames, i / d->info.frames);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftDataClose(WeftDataFile *data)
+{
+  PetscFunctionBegin;
+  if (*data) (*data)->writing = PETSC_FALSE;
+  PetscCall(WeftDataDestroy(data));
   PetscFunctionReturn(0);
 }
 

@@ -15,7 +15,7 @@ struct _n_WeftDataFile {
   WeftSpace    space;
   WeftFile     file;
   WeftDataInfo info;
-  PetscBool    writing;
+  PetscBool    writing, any_value; /* any_value: reads values that are not finite too */
   PetscInt     items;
   WeftDataItem item[2 * WEFT_MAX_FIELDS];
   double      *numbers; /* [simulation][number] */

@@ -25,7 +25,7 @@ static void OpenItem(WeftDataFile d, PetscInt f)
 
   snprintf(item->name, sizeof(item->name), "t0_fields/%s", info->name[f]);
   WeftSlabOf(l, info->location[f], 2, lead, 0, &item->slab);
-  item->dataset = H5Lexists(d->file.id, "t0_fields", H5P_DEFAULT) > 0 && H5Lexists(d->file.id, item->name, H5P_DEFAULT) > 0 ? H5Dopen2(d->file.id, item->name, H5P_DEFAULT) : -1;
+  item->dataset = WeftDatasetOpen(&d->file, item->name);
   if (item->dataset < 0) {
     WeftGroupNames(d->file.id, "t0_fields", present, sizeof(present));
     WeftFileFault(&d->file, PETSC_TRUE, "%s has no field %s; its /t0_fields has %s", d->file.path, info->name[f], present);
@@ -56,7 +56,7 @@ static herr_t ListNumber(hid_t group, const char *name, const H5L_info_t *info, 
 /* A vector of `count` values; notes a fault. */
 static void ReadVector(WeftDataFile d, const char *name, hsize_t count, double values[])
 {
-  const hid_t dataset            = H5Dopen2(d->file.id, name, H5P_DEFAULT);
+  const hid_t dataset            = WeftDatasetOpen(&d->file, name);
   hsize_t     dims[H5S_MAX_RANK] = {0};
 
   WeftFileNote(&d->file, dataset < 0 ? PETSC_TRUE : PETSC_FALSE, "%s lacks /%s", d->file.path, name);
@@ -143,11 +143,18 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
     item->slab.start[0] = (hsize_t)simulation;
     item->slab.start[1] = (hsize_t)frame;
     if (WeftSlabRead(&d->file, item->dataset, &item->slab, d->values) < 0) continue;
-    WeftFileFault(&d->file, WeftFindNotFinite(l, info->location[f], d->values, at), "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
+    if (!d->any_value) WeftFileFault(&d->file, WeftFindNotFinite(l, info->location[f], d->values, at), "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
     WeftPlaneUnpack(l, info->location[f], d->values, WeftStatePlaneWrite(state, f, sample));
   }
   PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   return WeftFileAgree(&d->file);
+}
+
+PetscErrorCode WeftDataReadAnyValue(WeftDataFile d)
+{
+  PetscFunctionBegin;
+  d->any_value = PETSC_TRUE;
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftDataReadNumbers(WeftDataFile d, PetscInt simulation, PetscReal numbers[])

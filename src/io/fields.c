@@ -37,7 +37,7 @@ static hid_t OpenField(WeftFile *file, const WeftSpaceInfo *info, PetscInt f, Pe
 {
   const WeftLayout *l       = WeftGridLayout(info->grid);
   const char       *name    = info->name[f];
-  const hid_t       dataset = H5Lexists(file->id, name, H5P_DEFAULT) > 0 ? H5Dopen2(file->id, name, H5P_DEFAULT) : -1;
+  const hid_t       dataset = WeftDatasetOpen(file, name);
   hsize_t           dims[H5S_MAX_RANK] = {0}, one = 1;
   char              present[512] = "", theirs[128], mine[128];
   PetscBool         same         = PETSC_TRUE;

@@ -88,6 +88,7 @@ hid_t WeftFileAccess(MPI_Comm comm)
   int   one = 0;
 
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* faults are told by Weft, once */
+  H5PLset_loading_state(0);              /* no file makes us load a filter from elsewhere */
   access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110); /* every piece of metadata carries a checksum */
   H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
@@ -102,6 +103,17 @@ hid_t WeftFileAccess(MPI_Comm comm)
     H5Pset_coll_metadata_write(access, 1);
   }
   return access;
+}
+
+hid_t WeftFileCreateNew(const char *path, hid_t access)
+{
+  const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
+  hid_t       id;
+
+  H5Pset_userblock(creation, WEFT_SEAL_BYTES);
+  id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+  H5Pclose(creation);
+  return id;
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------------------ */
@@ -259,7 +271,7 @@ PetscErrorCode WeftFileCreate(MPI_Comm comm, const char *path, const char *kind,
   PetscCall(Clear(comm, comm, path, file));
   PetscCall(WeftPartName(path, file->part, sizeof(file->part)));
   access   = WeftFileAccess(comm);
-  file->id = H5Fcreate(file->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  file->id = WeftFileCreateNew(file->part, access);
   WeftFileFault(file, file->id < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot create %s: is its folder there, and writable?", file->part);
   H5Pclose(access);
   PetscCall(WeftFileAgree(file));
@@ -305,6 +317,11 @@ static PetscErrorCode Open(WeftFile *file, const char *path, unsigned flags, con
   WeftFileCheckPresent(file, path);
   ierr = WeftFileAgree(file);
   if (ierr) return ierr;
+  if (flags == H5F_ACC_RDONLY) {
+    PetscCall(WeftSealCheck(file->all, path, file->fault, sizeof(file->fault)));
+    ierr = WeftFileAgree(file);
+    if (ierr) return ierr;
+  }
   PetscCallMPI(MPI_Comm_rank(file->comm, &rank));
   access = WeftFileAccess(file->comm);
   if (rank == 0) WeftFileFault(file, H5Fis_hdf5(path) <= 0 ? PETSC_TRUE : PETSC_FALSE, "%s is not an HDF5 file", path);
@@ -346,8 +363,13 @@ PetscErrorCode WeftFileReopen(MPI_Comm comm, const char *path, const char *kind,
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(WeftPartName(path, file->part, sizeof(file->part)));
   if (rank == 0) {
-    there = !access(file->part, F_OK) || !rename(path, file->part);
-    WeftFileFault(file, !there && errno != ENOENT ? PETSC_TRUE : PETSC_FALSE, "cannot rename %s to %s: %s", path, file->part, strerror(errno));
+    there = !access(file->part, F_OK);
+    if (!there) PetscCall(WeftSealCheck(MPI_COMM_SELF, path, file->fault, sizeof(file->fault)));
+    if (!there && !file->fault[0]) {
+      there = !rename(path, file->part);
+      WeftFileFault(file, !there && errno != ENOENT ? PETSC_TRUE : PETSC_FALSE, "cannot rename %s to %s: %s", path, file->part, strerror(errno));
+    }
+    if (there) WeftSealBreak(file->part, file->fault, sizeof(file->fault));
   }
   PetscCall(WeftFileAgree(file));
   PetscCallMPI(MPI_Bcast(&there, 1, MPI_INT, 0, comm));
@@ -380,6 +402,8 @@ PetscErrorCode WeftFileComplete(WeftFile *file)
   PetscCall(WeftFileAgree(file));
   file->id = -1;
   PetscCall(WeftFileClose(file));
+  PetscCall(WeftSealWrite(file->comm, file->part, file->fault, sizeof(file->fault)));
+  PetscCall(WeftFileAgree(file));
   if (rank == 0) WeftPublish(file->part, file->path, file->fault, sizeof(file->fault));
   PetscCall(WeftFileAgree(file));
   PetscFunctionReturn(0);

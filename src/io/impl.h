@@ -14,6 +14,16 @@ void WeftFaultText(char fault[], size_t room, const char *format, ...);
 /* A complete file gets its final name: synced to the disk, renamed, folder synced. One rank. An empty fault is success. */
 void WeftPublish(const char *part, const char *path, char fault[], size_t room);
 
+/* ---- the seal of a finished file (seal.c) ------------------------------------------------------------------------- */
+
+#define WEFT_SEAL_BYTES 512 /* before the HDF5 part: its user block */
+/* Checksum of the whole of a closed file into its seal; and against its seal (files from elsewhere have none and pass). Faults are
+   noted on the ranks that meet them. Collective on comm. */
+PetscErrorCode WeftSealWrite(MPI_Comm comm, const char *path, char fault[], size_t room);
+PetscErrorCode WeftSealCheck(MPI_Comm comm, const char *path, char fault[], size_t room);
+/* Says in the seal that the file is being written again. One rank. */
+void WeftSealBreak(const char *path, char fault[], size_t room);
+
 /* ---- a file shared by the ranks of a communicator ---------------------------------------------------------------- */
 
 /* Collective calls of HDF5 may leave the other ranks waiting when one fails. So a rank notes its fault and goes on to the
@@ -51,6 +61,7 @@ PetscErrorCode WeftFileComplete(WeftFile *file); /* closes a written file and gi
 
 /* The library's settings (silent, no locks; format 1.10 with checksums), and files of one rank (comm MPI_COMM_SELF serial). */
 hid_t WeftFileAccess(MPI_Comm comm);
+hid_t WeftFileCreateNew(const char *path, hid_t access); /* with room for the seal */
 void  WeftHdf5Message(char text[], size_t room); /* innermost message of the current error stack */
 
 /* ---- attributes: by all ranks alike; a negative result is a failure of HDF5 -------------------------------------- */
@@ -91,6 +102,8 @@ void   WeftSlabOf(const WeftLayout *layout, WeftLocation location, int leading, 
 hsize_t WeftSlabBytes(const WeftSlab *slab, int leading, size_t value);
 /* Makes a dataset of chunks of one leading index each, with checksums; axis 0 grows if `grows` (it starts with length 0). */
 hid_t  WeftDatasetCreate(WeftFile *file, const char *name, hid_t type, int leading, const WeftSlab *slab, PetscBool grows);
+/* Opens a dataset that stands in this very file with as many values as it claims; -1: it is not there, or a fault is noted. */
+hid_t  WeftDatasetOpen(WeftFile *file, const char *name);
 /* All ranks of the file; idle: this rank has nothing to write. */
 herr_t WeftSlabWrite(WeftFile *file, hid_t dataset, hid_t memory, const WeftSlab *slab, PetscBool idle, const void *values);
 herr_t WeftSlabRead(WeftFile *file, hid_t dataset, const WeftSlab *slab, double values[]);

@@ -113,7 +113,7 @@ PetscErrorCode WeftSeriesResume(WeftGrid grid, const char *path, PetscReal time,
     PetscFunctionReturn(0);
   }
   WeftFileCheckGrid(&s->file, WeftGridLayout(grid));
-  s->time = H5Dopen2(s->file.id, "time", H5P_DEFAULT);
+  s->time = WeftDatasetOpen(&s->file, "time");
   WeftFileNote(&s->file, s->time < 0 ? PETSC_TRUE : PETSC_FALSE, "%s lacks /time", s->file.part);
   PetscCall(WeftFileAgree(&s->file));
   length = Length(s->time);
@@ -179,7 +179,7 @@ static PetscErrorCode OpenItem(WeftSeries s, Item *item)
     PetscCall(WeftFileAgree(&s->file));
     PetscFunctionReturn(0);
   }
-  item->dataset = H5Dopen2(s->file.id, item->name, H5P_DEFAULT);
+  item->dataset = WeftDatasetOpen(&s->file, item->name);
   WeftFileFault(&s->file, item->dataset < 0 ? PETSC_TRUE : PETSC_FALSE, "%s cannot be continued: it lacks the field %s", s->file.part, item->name);
   PetscCall(WeftFileAgree(&s->file));
   space = H5Dget_space(item->dataset);
@@ -289,6 +289,20 @@ PetscErrorCode WeftSeriesWrite(WeftSeries s, PetscReal time, PetscInt states, co
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode Free(WeftSeries *series)
+{
+  WeftSeries s = *series;
+
+  PetscFunctionBegin;
+  PetscCall(PetscFree(s->values));
+  PetscCall(PetscFree(s->item));
+  PetscCall(PetscFree(s->times));
+  PetscCall(WeftGridDestroy(&s->grid));
+  PetscCall(PetscFree(s));
+  *series = NULL;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftSeriesDestroy(WeftSeries *series)
 {
   WeftSeries s = *series;
@@ -298,11 +312,16 @@ PetscErrorCode WeftSeriesDestroy(WeftSeries *series)
   PetscCall(WeftFileComplete(&s->file));
   if (s->frames && s->items) PetscCall(WriteXdmf(s, PETSC_TRUE));
   PetscCall(WeftFileAgree(&s->file));
-  PetscCall(PetscFree(s->values));
-  PetscCall(PetscFree(s->item));
-  PetscCall(PetscFree(s->times));
-  PetscCall(WeftGridDestroy(&s->grid));
-  PetscCall(PetscFree(s));
-  *series = NULL;
+  PetscCall(Free(series));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftSeriesClose(WeftSeries *series)
+{
+  PetscFunctionBegin;
+  if ((*series)->items) PetscCall(WriteXdmf(*series, PETSC_FALSE));
+  PetscCall(WeftFileAgree(&(*series)->file));
+  PetscCall(WeftFileClose(&(*series)->file));
+  PetscCall(Free(series));
   PetscFunctionReturn(0);
 }

@@ -224,6 +224,63 @@ static void WeightGradient(const Convolution *v, const char *x, const char *z, d
   Flush(v, w_bar);
 }
 
+/* Sums of one tile, rows [lo, hi) of sample s: of the weights to v->sum, in the order in which the kernel meets the pixels, which are
+   cut into blocks that stay in the first cache; of the bias to v->bias_bar. */
+static void TileGradient(const Convolution *v, const char *x, const char *z, PetscInt s, const PetscInt lo[3], const PetscInt hi[3])
+{
+  const WeftConvolve c      = {v->in, v->out, v->taps, v->tap_x, NULL, NULL, WEFT_ACTIVATION_NONE};
+  const PetscInt     pixels = hi[0] - lo[0], rows = PetscMax(1, BLOCK_PIXELS / pixels);
+
+  for (PetscInt k = lo[2]; k < hi[2]; k++) {
+    for (PetscInt j = lo[1]; j < hi[1]; j += rows) {
+      if (x) {
+        const WeftPixels block = PixelsOf(v, x, z, s, lo[0], j, k, PetscMin(rows, hi[1] - j), pixels);
+        v->kernels->gradient(&c, &block, v->sum);
+      }
+      for (PetscInt r = j; r < PetscMin(j + rows, hi[1]); r++)
+        WeftValuesSum(v->y.single, pixels, v->out, z + v->z.size * (size_t)WeftFeaturesIndex(&v->z, s, lo[0], r, k), v->bias_bar);
+    }
+  }
+}
+
+/* Adds the tile's sums, without the padding of the channels. */
+static void AddTile(const Convolution *v, const WeftFixed *w_bar)
+{
+  const PetscInt padded = WeftPadded(v->kernels, v->out), rows = v->taps * v->in;
+  const PetscInt many = padded == v->out ? rows : 1;
+
+  for (PetscInt i = 0; i < rows; i += many) {
+    const WeftFixed to   = WeftFixedFrom(w_bar, i * v->out);
+    const char     *from = (const char *)v->sum + v->y.size * (size_t)i * (size_t)padded;
+    if (v->y.single) WeftFixedAddSingle(&to, many * v->out, (const float *)from);
+    else WeftFixedAdd(&to, many * v->out, (const double *)from);
+  }
+}
+
+/* Gradient of weights and bias, tile by tile, for sums that do not depend on the layout. */
+static void FixedGradient(const Convolution *v, const PetscInt tile[3], const char *x, const char *z, const WeftFixed *w_bar)
+{
+  const PetscInt  weights = v->taps * v->in * v->out, *n = v->y.count;
+  const WeftFixed b_bar = WeftFixedFrom(w_bar, weights);
+
+  for (PetscInt s = 0; s < v->y.batch; s++) {
+    for (PetscInt k = 0; k < n[2]; k += tile[2]) {
+      for (PetscInt j = 0; j < n[1]; j += tile[1]) {
+        for (PetscInt i = 0; i < n[0]; i += tile[0]) {
+          const PetscInt lo[3] = {i, j, k}, hi[3] = {i + tile[0], j + tile[1], k + tile[2]};
+          memset(v->bias_bar, 0, sizeof(double) * (size_t)v->out);
+          if (!v->winograd) memset(v->sum, 0, v->y.size * (size_t)(v->taps * v->in) * (size_t)WeftPadded(v->kernels, v->out));
+          TileGradient(v, v->winograd ? NULL : x, z, s, lo, hi);
+          WeftFixedAdd(&b_bar, v->out, v->bias_bar);
+          if (v->winograd) WeftWinogradTileGradient(v->winograd, &v->x, x, &v->z, z, s, lo, tile[0], w_bar);
+          else AddTile(v, w_bar);
+        }
+      }
+    }
+  }
+  WeftFixedCarry(w_bar, weights + v->out);
+}
+
 /* x_bar += mirrored, transposed convolution of z. */
 static PetscErrorCode InputGradient(Convolution *v, const double *parameters, const void *z, WeftState x_bar)
 {
@@ -267,7 +324,9 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
 {
   Convolution *v     = (Convolution *)WeftOpContext(op);
   WeftState    z     = v->scratch_z ? v->scratch_z : y_bar[0];
-  double      *w_bar = x_bar[PARAMETERS] ? (double *)WeftStateDataWrite(x_bar[PARAMETERS]) : NULL;
+  const PetscInt  *tile  = WeftGridLayout(WeftSpaceGetInfo(WeftOpInSpace(op, INPUT))->grid)->tile;
+  const WeftFixed *fixed = x_bar[PARAMETERS] && tile[0] ? WeftStateFixed(x_bar[PARAMETERS]) : NULL;
+  double      *w_bar = x_bar[PARAMETERS] && !fixed ? (double *)WeftStateDataWrite(x_bar[PARAMETERS]) : NULL;
   RowWork      work  = {.v = v, .g = (const char *)WeftStateData(y_bar[0])};
   const PetscInt z_width = v->scratch_x ? 2 * v->half : v->half;
 
@@ -279,7 +338,7 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   PetscCall(PetscArrayzero(v->bias_bar, v->out));
   work.z = v->scratch_z ? (char *)WeftStateDataWrite(z) : (char *)WeftStateData(z);
   ForRows(&v->y, DeriveRow, &work);
-  if (w_bar) PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
+  if (x_bar[PARAMETERS]) PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
   if (x_bar[INPUT]) PetscCall(WeftStatesHaloBegin(1, &z, z_width, WEFT_GHOST_ZERO));
   if (w_bar) { /* while the ghosts of z are on their way */
     WeftValuesAddTo(PETSC_FALSE, v->out, v->bias_bar, w_bar + (ptrdiff_t)v->taps * v->in * v->out);
@@ -288,6 +347,7 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
     else
       WeightGradient(v, (const char *)WeftStateData(x[INPUT]), work.z, w_bar);
   }
+  if (fixed) FixedGradient(v, tile, (const char *)WeftStateData(x[INPUT]), work.z, fixed);
   if (x_bar[INPUT]) {
     PetscCall(WeftStatesHaloEnd(1, &z, z_width, WEFT_GHOST_ZERO));
     PetscCall(InputGradient(v, (const double *)WeftStateData(x[PARAMETERS]), work.z, x_bar[INPUT]));

@@ -3,6 +3,7 @@
 #define WEFT_NN_IMPL_H
 #include <weft/nn.h>
 #include <stddef.h>
+#include "grid/fixed.h"
 #include "op/rows.h"
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -145,4 +146,6 @@ PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd);
 void WeftWinogradConvolve(WeftWinograd winograd, const double *weights, PetscBool transposed, const WeftConvolve *c, const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y);
 /* w_bar[tap][in][out] += sum over the owned cells of x(cell + tap)[in] z(cell)[out] */
 void WeftWinogradGradient(WeftWinograd winograd, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar);
+/* The same over one tile of `edge` cells, a multiple of the outputs' tile, from cell lo on: its sum goes to w_bar as one term. */
+void WeftWinogradTileGradient(WeftWinograd winograd, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, PetscInt sample, const PetscInt lo[3], PetscInt edge, const WeftFixed *w_bar);
 #endif

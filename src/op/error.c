@@ -5,6 +5,7 @@
    Numbers come out as this rank's part of a sum; the norm below the line is reduced first. */
 #include <math.h>
 #include "base/exact.h"
+#include "grid/fixed.h"
 #include "op/rows.h"
 
 typedef struct {
@@ -34,6 +35,23 @@ WEFT_KERNEL static double Dot(WeftErrorKind kind, WeftRows rows, const double *r
     }
   }
   return total;
+}
+
+/* The distance of each row of a tile by itself, over the norm. */
+static void AddTiles(const Error *v, const WeftLayout *l, WeftLocation location, const double *w, const double *s, const double *t, double norm, const WeftFixed *loss)
+{
+  PetscInt lo[3], hi[3];
+
+  WeftLayoutOwned(l, location, lo, hi);
+  for (PetscInt k = lo[2]; k < hi[2]; k++) {
+    for (PetscInt j = lo[1]; j < hi[1]; j++) {
+      for (PetscInt i = lo[0], end; i < hi[0]; i = end) {
+        const PetscInt at[3] = {i, j, k}, to[3] = {end = PetscMin(hi[0], (i / l->tile[0] + 1) * l->tile[0]), j + 1, k + 1};
+        const double   part  = Dot(v->kind, WeftRowsOf(l, at, to), w, s, t, NULL) / norm;
+        WeftFixedAdd(loss, 1, &part);
+      }
+    }
+  }
 }
 
 /* Sum of w t v. */
@@ -109,13 +127,20 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
 {
   const Error         *v    = (const Error *)WeftOpContext(op);
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(op, 0));
-  double              *loss = (double *)WeftStateDataWrite(y[0]);
+  const WeftLayout    *l     = WeftGridLayout(info->grid);
+  const WeftFixed     *fixed = l->tile[0] ? WeftStateFixed(y[0]) : NULL;
+  double              *loss  = (double *)WeftStateDataWrite(y[0]);
 
   PetscFunctionBegin;
   (void)record;
   PetscCall(Norms(op, x));
+  PetscCall(WeftStateZero(y[0]));
   for (PetscInt b = 0; b < info->batch; b++) {
-    loss[b] = 0.0;
+    if (fixed) {
+      const WeftFixed sample = WeftFixedFrom(fixed, b);
+      for (PetscInt f = 0; f < info->fields; f++) AddTiles(v, l, info->location[f], WeftPatternPlane(v->weight, f, b), WeftStatePlane(x[0], f, b), WeftStatePlane(x[1], f, b), v->norms[b], &sample);
+      continue;
+    }
     for (PetscInt f = 0; f < info->fields; f++)
       loss[b] += Dot(v->kind, WeftRowsOwned(WeftGridLayout(info->grid), info->location[f]), WeftPatternPlane(v->weight, f, b),
                      WeftStatePlane(x[0], f, b), WeftStatePlane(x[1], f, b), NULL) /

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "grid/fixed.h"
 #include "op/rows.h"
 
 #define WEFT_OP(name, dims, sides, variants)
@@ -21,22 +22,30 @@ typedef struct {
   WeftState value, change, seed;
 } Losses;
 
+/* A term's sums in fixed point are made with its weight in the scale, and added up. */
 static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
 {
-  const Losses  *v     = (const Losses *)WeftOpContext(op);
-  const PetscInt batch = WeftSpaceGetInfo(WeftOpInSpace(op, 0))->batch;
-  double        *loss  = (double *)WeftStateDataWrite(y[0]);
+  const Losses    *v     = (const Losses *)WeftOpContext(op);
+  const PetscInt   batch = WeftSpaceGetInfo(WeftOpInSpace(op, 0))->batch;
+  const WeftFixed *fixed = WeftStateFixed(y[0]);
+  double          *loss  = (double *)WeftStateDataWrite(y[0]);
 
   PetscFunctionBegin;
   (void)record;
-  PetscCall(PetscArrayzero(loss, batch));
+  PetscCall(WeftStateZero(y[0]));
+  if (fixed && !WeftStateFixed(v->value)) PetscCall(WeftStateMakeFixed(v->value, fixed->scale));
   for (PetscInt t = 0; t < v->terms; t++) {
     const double *value = (const double *)WeftStateData(v->value);
+    PetscCall(WeftStateZero(v->value));
+    if (fixed) WeftStateScaleFixed(v->value, v->weight[t] * fixed->scale);
     PetscCall(WeftOpApply(v->term[t], x, &v->value, NULL));
+    if (fixed) WeftStateScaleFixed(v->value, fixed->scale);
     for (PetscInt b = 0; b < batch; b++) {
-      loss[b] += v->weight[t] * value[b];
-      v->sum[t] += v->weight[t] * value[b];
+      const double part = v->weight[t] * value[b];
+      loss[b] += part;
+      v->sum[t] += part + (fixed ? WeftFixedValue(WeftStateFixed(v->value), b) : 0.0);
     }
+    if (fixed) WeftFixedMerge(fixed, batch, WeftStateFixed(v->value));
   }
   PetscFunctionReturn(0);
 }

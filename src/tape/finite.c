@@ -2,6 +2,8 @@
 #include "tape/impl.h"
 #include "base/kernel.h"
 
+#define PLACE_ROOM 160 /* of the words for a place */
+
 /* All exponent bits set: infinity or NaN. In integers, so that the loop vectorises. */
 WEFT_KERNEL static uint64_t AnyDouble(PetscInt n, const double *restrict x)
 {
@@ -78,6 +80,70 @@ PetscBool WeftStateNotFinite(WeftState state) { return Look(state, PETSC_FALSE).
 
 PetscReal WeftStateSquare(WeftState state) { return Look(state, PETSC_TRUE).square; }
 
+static double ValueAt(WeftState state, const WeftSpaceInfo *info, PetscInt f, PetscInt b, PetscInt c, PetscInt i, PetscInt j, PetscInt k)
+{
+  const WeftLayout *l = WeftGridLayout(info->grid);
+  size_t            at;
+  PetscInt          extent[3];
+
+  if (info->kind == WEFT_PLANES) return WeftStatePlane(state, f, b)[WeftLayoutIndex(l, i, j, k)];
+  for (PetscInt a = 0; a < 3; a++) extent[a] = l->count[a] + (a < l->dim ? 2 * info->width : 0);
+  at = (size_t)((((b * extent[2] + k - l->start[2] + (l->dim > 2 ? info->width : 0)) * extent[1] + j - l->start[1] + (l->dim > 1 ? info->width : 0)) * extent[0] + i - l->start[0] + info->width) * info->channels + c);
+  return info->single ? (double)((const float *)WeftStateData(state))[at] : ((const double *)WeftStateData(state))[at];
+}
+
+/* The first value of a state that is not finite: "velocity_x at cell (3, 0, 0) of sample 1", faces by the cell above them. */
+static PetscBool Locate(WeftState state, char text[], size_t room)
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
+  PetscInt             lo[3], hi[3];
+
+  if (info->kind == WEFT_NUMBERS) {
+    const double *x = (const double *)WeftStateData(state);
+    for (PetscInt i = 0; i < info->count * (info->per_sample ? info->batch : 1); i++) {
+      if (!PetscIsInfOrNanReal(x[i])) continue;
+      snprintf(text, room, "number %d", (int)i);
+      return PETSC_TRUE;
+    }
+    return PETSC_FALSE;
+  }
+  for (PetscInt f = 0; f < (info->kind == WEFT_PLANES ? info->fields : 1); f++) {
+    const WeftLayout    *l        = WeftGridLayout(info->grid);
+    const WeftLocation   location = info->kind == WEFT_PLANES ? info->location[f] : WEFT_CELL;
+    const PetscInt       n        = info->kind == WEFT_PLANES ? 1 : info->channels;
+    WeftLayoutOwned(l, location, lo, hi);
+    for (PetscInt b = 0; b < info->batch; b++)
+      for (PetscInt k = lo[2]; k < hi[2]; k++)
+        for (PetscInt j = lo[1]; j < hi[1]; j++)
+          for (PetscInt i = lo[0]; i < hi[0]; i++)
+            for (PetscInt c = 0; c < n; c++) {
+              if (!PetscIsInfOrNanReal(ValueAt(state, info, f, b, c, i, j, k))) continue;
+              if (info->kind == WEFT_PLANES) snprintf(text, room, "%s at cell (%d, %d, %d) of sample %d", info->name[f], (int)i, (int)j, (int)k, (int)b);
+              else snprintf(text, room, "channel %d at cell (%d, %d, %d) of sample %d", (int)c, (int)i, (int)j, (int)k, (int)b);
+              return PETSC_TRUE;
+            }
+  }
+  return PETSC_FALSE;
+}
+
+/* The first such value of several states, that of the lowest rank, with its rank; the same on all ranks of comm. *found: is there one? */
+static PetscErrorCode LocateAmong(MPI_Comm comm, PetscInt states, const WeftState state[], PetscBool *found, char text[PLACE_ROOM])
+{
+  PetscMPIInt rank, size, first;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  first = size;
+  for (PetscInt i = 0; i < states && first == size; i++)
+    if (state[i] && WeftStateNotFinite(state[i]) && Locate(state[i], text, PLACE_ROOM - 32)) first = rank;
+  if (first == rank) snprintf(text + strlen(text), 32, " on rank %d", PetscGlobalRank);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm));
+  *found = first < size ? PETSC_TRUE : PETSC_FALSE;
+  if (*found) PetscCallMPI(MPI_Bcast(text, PLACE_ROOM, MPI_CHAR, first, comm));
+  PetscFunctionReturn(0);
+}
+
 /* ---- which operator was it ------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -85,6 +151,7 @@ typedef struct {
   WeftOp    inside; /* the operator whose calls are being watched */
   PetscBool found;
   char      path[256]; /* "correct/conv" */
+  char      place[PLACE_ROOM];
 } Hunt;
 
 static PetscErrorCode WatchCall(WeftOp op, const WeftState in[], const WeftState out[], void *context)
@@ -94,19 +161,19 @@ static PetscErrorCode WatchCall(WeftOp op, const WeftState in[], const WeftState
 
   PetscFunctionBegin;
   if (hunt->found) PetscFunctionReturn(0);
-  for (PetscInt i = 0; i < WeftOpOutputs(op); i++) bad = bad || WeftStateNotFinite(out[i]) ? PETSC_TRUE : PETSC_FALSE;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &bad, 1, MPIU_BOOL, MPI_LOR, hunt->comm));
+  PetscCall(LocateAmong(hunt->comm, WeftOpOutputs(op), out, &bad, hunt->place));
   if (!bad) PetscFunctionReturn(0);
   hunt->found = PETSC_TRUE;
   if (hunt->path[0]) PetscCall(PetscStrlcat(hunt->path, "/", sizeof(hunt->path)));
   PetscCall(PetscStrlcat(hunt->path, WeftOpName(op), sizeof(hunt->path)));
   if (op != hunt->inside) { /* a program inside the step: which of its calls? */
-    Hunt deeper = {hunt->comm, op, PETSC_FALSE, ""};
+    Hunt deeper = {hunt->comm, op, PETSC_FALSE, "", ""};
     PetscBool same;
     PetscCall(WeftOpWatch(op, in, out, WatchCall, &deeper));
     PetscCall(PetscStrcmp(deeper.path, WeftOpName(op), &same));
     if (deeper.found && !same) PetscCall(PetscStrlcat(hunt->path, "/", sizeof(hunt->path)));
     if (deeper.found && !same) PetscCall(PetscStrlcat(hunt->path, deeper.path, sizeof(hunt->path)));
+    if (deeper.found) PetscCall(PetscStrncpy(hunt->place, deeper.place, sizeof(hunt->place)));
   }
   PetscFunctionReturn(0);
 }
@@ -136,8 +203,9 @@ static PetscErrorCode Search(WeftRollout r, PetscInt n, Hunt *hunt)
 
 PetscErrorCode WeftRolloutAgree(WeftRollout r)
 {
-  Hunt     hunt = {r->comm, r->options.step, PETSC_FALSE, ""};
-  PetscInt first = r->fault;
+  Hunt      hunt = {r->comm, r->options.step, PETSC_FALSE, "", ""};
+  PetscInt  first = r->fault;
+  PetscBool found;
 
   PetscFunctionBegin;
   PetscCall(WeftReduce(&first, 1, MPIU_INT, MPI_MIN, r->comm));
@@ -147,7 +215,44 @@ PetscErrorCode WeftRolloutAgree(WeftRollout r)
     PetscCall(WeftGridAgree(r->grid));
     PetscFunctionReturn(0);
   }
-  if (first / 2 == 0) return WeftFail(r->comm, "the rollout starts from a state with values that are not finite (NaN or infinity)");
+  if (first / 2 == 0) {
+    WeftTakeNote(NULL, 0);
+    PetscCall(LocateAmong(r->comm, r->states, r->input, &found, hunt.place));
+    return WeftFail(r->comm, "the rollout starts from a state with values that are not finite (NaN or infinity): %s", hunt.place);
+  }
   PetscCall(Search(r, first / 2 - 1, &hunt));
-  return WeftFail(r->comm, "step %" PetscInt_FMT " of the rollout: operator %s gave values that are not finite (NaN or infinity); a smaller time step, or a smaller learning rate of the net, may keep the run bounded", first / 2, hunt.found ? hunt.path : WeftOpName(r->options.step));
+  WeftTakeNote(NULL, 0); /* what operators made of values that are not finite */
+  return WeftFail(r->comm, "step %" PetscInt_FMT " of the rollout: operator %s gave values that are not finite (NaN or infinity), the first %s; a smaller time step, or a smaller learning rate of the net, may keep the run bounded", first / 2, hunt.found ? hunt.path : WeftOpName(r->options.step), hunt.found ? hunt.place : "at a place that the search did not meet again");
+}
+
+/* ---- the adjoint ---------------------------------------------------------------------------------------------------- */
+
+/* The operator whose adjoint was the first to give a value that is not finite. */
+static PetscErrorCode WatchAdjoint(WeftOp op, const WeftState x_bar[], void *context)
+{
+  Hunt     *hunt = (Hunt *)context;
+  PetscBool bad  = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (hunt->found) PetscFunctionReturn(0);
+  PetscCall(LocateAmong(hunt->comm, WeftOpInputs(op), x_bar, &bad, hunt->place));
+  if (!bad) PetscFunctionReturn(0);
+  hunt->found = PETSC_TRUE;
+  PetscCall(PetscStrncpy(hunt->path, WeftOpName(op), sizeof(hunt->path)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftRolloutSearchAdjoint(WeftRollout r, const WeftState inputs_bar[], char text[], size_t room)
+{
+  Hunt hunt = {r->comm, NULL, PETSC_FALSE, "", ""};
+
+  PetscFunctionBegin;
+  text[0] = 0;
+  for (PetscInt i = 0; i < r->inputs; i++)
+    if (inputs_bar[i]) PetscCall(WeftStateZero(inputs_bar[i]));
+  WeftOpSetAfterAdjoint(WatchAdjoint, &hunt);
+  PetscCall(WeftRolloutReverse(r, NULL, inputs_bar));
+  WeftOpSetAfterAdjoint(NULL, NULL);
+  if (hunt.found) snprintf(text, room, "the adjoint of operator %s is the first that is not finite (NaN or infinity), %s", hunt.path, hunt.place);
+  PetscFunctionReturn(0);
 }

@@ -4,6 +4,9 @@
 #include <weft/tape.h>
 #include "tape/disk.h"
 #include "tape/schedule.h"
+#include "grid/fixed.h"
+
+#define WEFT_LOSS_SCALE 0x1p-20 /* terms of losses up to 1e15, in units of 1.5e-11 */
 
 /* The tape knows two things: it plays a step from a state, with or without a record, and it reverses (or follows the tangent
    of) a step from its record. The schedule (schedule.h) gives each sweep as a list of such actions on places, records and the
@@ -49,6 +52,8 @@ struct _n_WeftRollout {
   WeftState         **place;            /* [records + 1][outputs]; outputs beyond the states are shared unless an adjoint reads them */
   WeftRecord         *record, *loss_record; /* [records] */
   WeftState           spare[WEFT_OP_MAX];   /* outputs beyond the states */
+  WeftState           loss_sums; /* in fixed point, over the steps; NULL: without */
+  PetscReal          *factor;    /* [batch] of the samples' losses, in the reverse sweep */
   WeftState           loss_value;
   WeftState           bar[2][WEFT_OP_MAX], loss_seed; /* adjoints (or tangents) of two neighbouring states; adjoint of the loss */
   size_t              predicted, measured;

@@ -7,6 +7,15 @@
 
 const char *const WeftReaches[] = {"full", "truncated", "one-step", "no-solver-gradient", "WeftReach", "WEFT_REACH_", NULL};
 
+WeftState WeftRolloutLossSums(WeftRollout r) { return r->loss_sums; }
+
+PetscErrorCode WeftRolloutSetFactors(WeftRollout r, const PetscReal factor[])
+{
+  PetscFunctionBegin;
+  PetscCall(PetscArraycpy(r->factor, factor, r->batch));
+  PetscFunctionReturn(0);
+}
+
 /* "500MB", "2 GiB", "1e9": bytes. FALSE: no size. */
 static PetscBool ParseSize(const char *text, double *size)
 {
@@ -57,6 +66,7 @@ PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options)
   options->rounded = checkpoints == 1 ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(Size("tape_memory", &options->memory));
   PetscCall(Size("tape_disk_memory", &options->disk_memory));
+  PetscCall(WeftGetBool("deterministic", &options->deterministic));
   PetscFunctionReturn(0);
 }
 
@@ -151,6 +161,13 @@ static PetscErrorCode CreateAdjoints(WeftRollout r)
   if (o->loss) {
     PetscCall(WeftStateCreate(WeftOpOutSpace(o->loss, 0), &r->loss_value));
     PetscCall(WeftStateCreate(WeftOpOutSpace(o->loss, 0), &r->loss_seed));
+    if (o->deterministic) {
+      PetscCall(WeftStateMakeFixed(r->loss_value, WEFT_LOSS_SCALE));
+      PetscCall(WeftStateCreate(WeftOpOutSpace(o->loss, 0), &r->loss_sums));
+      PetscCall(WeftStateMakeFixed(r->loss_sums, WEFT_LOSS_SCALE));
+    }
+    PetscCall(PetscMalloc1(r->batch, &r->factor));
+    for (PetscInt b = 0; b < r->batch; b++) r->factor[b] = 1.0;
   }
   PetscCall(PetscCalloc3(o->length, &r->target, o->length + 1, &r->square, o->length + 1, &r->norm));
   PetscFunctionReturn(0);
@@ -276,6 +293,8 @@ PetscErrorCode WeftRolloutDestroy(WeftRollout *rollout)
     if (i < r->states) PetscCall(WeftStateDestroy(&r->bar[1][i]));
   }
   PetscCall(WeftStateDestroy(&r->loss_value));
+  PetscCall(WeftStateDestroy(&r->loss_sums));
+  PetscCall(PetscFree(r->factor));
   PetscCall(WeftStateDestroy(&r->loss_seed));
   PetscCall(PetscFree3(r->target, r->square, r->norm));
   for (PetscInt i = 0; i < r->inputs; i++)

@@ -82,6 +82,28 @@ static PetscErrorCode MayStop(WeftRollout r, const WeftState states[])
   PetscFunctionReturn(0);
 }
 
+/* The terms of a loss in fixed point are weighted by the scale that they are added with. */
+static void WeighTerms(WeftRollout r, PetscInt step)
+{
+  const PetscReal weight = LossWeight(r, step);
+  if (r->loss_sums) WeftStateScaleFixed(r->loss_value, weight > 0.0 ? weight * WEFT_LOSS_SCALE : WEFT_LOSS_SCALE);
+}
+
+/* This rank's part of the losses of a step to their sums. */
+static PetscErrorCode AddLosses(WeftRollout r, PetscInt step, PetscReal losses[])
+{
+  const double    *value  = (const double *)WeftStateData(r->loss_value);
+  const WeftFixed *fixed  = WeftStateFixed(r->loss_value);
+  const PetscReal  weight = LossWeight(r, step);
+
+  PetscFunctionBegin;
+  for (PetscInt b = 0; b < r->batch && losses; b++) losses[b] += weight * (value[b] + (fixed ? WeftFixedValue(fixed, b) : 0.0));
+  if (!fixed || !(weight > 0.0)) PetscFunctionReturn(0);
+  WeftFixedMerge(WeftStateFixed(r->loss_sums), r->batch, fixed);
+  PetscCall(WeftStateAXPY(r->loss_sums, weight, r->loss_value));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const WeftState targets[], PetscReal losses[], const WeftState final[])
 {
   WeftTapeAction action;
@@ -94,6 +116,7 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
   for (PetscInt i = 0; i < r->inputs; i++) r->input[i] = inputs[i];
   for (PetscInt n = 0; n < r->options.length; n++) r->target[n] = r->options.loss ? targets[n] : NULL;
   if (losses) PetscCall(PetscArrayzero(losses, r->batch));
+  if (r->loss_sums) PetscCall(WeftStateZero(r->loss_sums));
   for (PetscInt i = 0; i < r->states; i++) PetscCall(WeftStateCopy(inputs[i], r->place[0][i]));
   PetscCall(LookForFaults(r, 0, 0));
   WeftScheduleStart(r->schedule);
@@ -102,10 +125,11 @@ PetscErrorCode WeftRolloutForward(WeftRollout r, const WeftState inputs[], const
       PetscCall(Move(r, &action));
       continue;
     }
+    WeighTerms(r, action.step);
     PetscCall(Play(r, &action, PETSC_TRUE));
     r->plays++;
     last = action.to;
-    for (PetscInt b = 0; b < r->batch && losses && r->target[action.step]; b++) losses[b] += LossWeight(r, action.step) * ((const double *)WeftStateData(r->loss_value))[b];
+    if (r->target[action.step]) PetscCall(AddLosses(r, action.step, losses));
     PetscCall(LookForFaults(r, action.step + 1, action.to));
     r->steps = action.step + 1;
     PetscCall(MayStop(r, r->place[action.to]));
@@ -151,7 +175,7 @@ static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscI
   PetscFunctionBegin;
   if (r->target[a->step]) {
     double *seed = (double *)WeftStateDataWrite(r->loss_seed);
-    for (PetscInt b = 0; b < r->batch; b++) seed[b] = LossWeight(r, a->step);
+    for (PetscInt b = 0; b < r->batch; b++) seed[b] = LossWeight(r, a->step) * r->factor[b];
     LossInputs(r, a, x);
     for (PetscInt i = 0; i < r->loss_inputs; i++) x_bar[i] = i < r->loss_inputs - 1 ? r->bar[now][i] : NULL;
     PetscCall(WeftOpAdjoint(r->options.loss, x, &r->loss_value, r->loss_record[a->record], &r->loss_seed, x_bar));

@@ -17,6 +17,7 @@ struct _n_WeftBatches {
   PetscInt     frame_values;                 /* owned values of a frame */
   double      *values;                       /* [simulation][frame][frame_values] */
   PetscReal   *numbers;                      /* [simulation][numbers] */
+  PetscBool   *sound;                        /* [simulation][frame] all values are finite; NULL: no file with others is read */
   PetscInt     groups, per_epoch;
   Group       *group;
   PetscInt     epoch; /* whose order is in `turn` (-1: none) */
@@ -48,14 +49,36 @@ static void Pack(WeftState state, PetscInt sample, double *packed, PetscBool to_
 
 static double *Frame(WeftBatches b, PetscInt simulation, PetscInt frame) { return b->values + (size_t)(simulation * b->info.frames + frame) * (size_t)b->frame_values; }
 
+/* Which frames are finite, agreed on by the ranks that share them. */
+static PetscErrorCode FindSound(WeftBatches b)
+{
+  const PetscInt frames = b->info.simulations * b->info.frames;
+  PetscMPIInt    count;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMPIIntCast(frames, &count));
+  PetscCall(PetscMalloc1(frames, &b->sound));
+  for (PetscInt f = 0; f < frames; f++) {
+    const double *values = b->values + (size_t)f * (size_t)b->frame_values;
+    b->sound[f]          = PETSC_TRUE;
+    for (PetscInt i = 0; i < b->frame_values; i++)
+      if (PetscIsInfOrNanReal(values[i])) b->sound[f] = PETSC_FALSE;
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, b->sound, count, MPIU_BOOL, MPI_LAND, WeftSpaceGetInfo(b->space)->comm));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode ReadAll(WeftBatches b, const char *path)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(b->space);
   WeftDataFile         file;
   WeftState            state;
+  PetscInt             skip;
 
   PetscFunctionBegin;
   PetscCall(WeftDataOpen(PETSC_COMM_WORLD, b->space, path, &b->info, &file));
+  PetscCall(WeftGetEnum("train_bad_samples", &skip));
+  if (skip) PetscCall(WeftDataReadAnyValue(file));
   for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3];
     WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);
@@ -73,6 +96,7 @@ static PetscErrorCode ReadAll(WeftBatches b, const char *path)
   }
   PetscCall(WeftStateDestroy(&state));
   PetscCall(WeftDataDestroy(&file));
+  if (skip) PetscCall(FindSound(b));
   PetscFunctionReturn(0);
 }
 
@@ -210,6 +234,7 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
     n = (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
     for (PetscInt s = 0; s < b->info.simulations * b->info.frames; s++) {
       const double *values = b->values + (size_t)s * (size_t)b->frame_values + begin;
+      if (b->sound && !b->sound[s]) continue;
       for (PetscInt i = 0; i < n; i++) {
         sums[f][0] += 1.0;
         sums[f][1] += values[i];
@@ -279,6 +304,7 @@ PetscErrorCode WeftBatchesDestroy(WeftBatches *batches)
   PetscCall(PetscFree4(b->turn, b->place, b->dealt, b->order));
   PetscCall(PetscFree(b->values));
   PetscCall(PetscFree(b->numbers));
+  PetscCall(PetscFree(b->sound));
   PetscCall(WeftSpaceDestroy(&b->space));
   PetscCall(PetscFree(b));
   PetscFunctionReturn(0);

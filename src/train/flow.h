@@ -17,4 +17,15 @@ PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **s
 /* Speed and vorticity (in three dimensions: of the middle layer) of sample 0 as a PNG. Collective on the grid, which must be
    that of world rank 0. */
 PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[]);
+
+/* States of running simulations in a folder (states.c), to go on from after whatever ended the run. grid: of this replica, whose
+   simulations are [first, first + count), the samples of the states. Collective on the world; after Save the step is the one that Find
+   gives (-1: none; other settings than those of the run are an error), on any ranks. Remove: they are needed no more. */
+PetscErrorCode WeftStatesSave(WeftGrid grid, const char *folder, PetscInt first, PetscInt count, PetscInt step, PetscReal time, PetscInt states, const WeftState state[]);
+PetscErrorCode WeftStatesFind(const char *folder, PetscInt *step);
+PetscErrorCode WeftStatesLoad(WeftGrid grid, const char *folder, PetscInt first, PetscInt count, PetscInt step, PetscInt states, const WeftState state[]);
+PetscErrorCode WeftStatesRemove(const char *folder);
+/* A table of lines that begin with rising numbers, open for writing on rank 0 (else NULL): anew with its heading (NULL: the caller writes it where ftell is 0), or after the rows
+   whose number is at most `rows`. Collective on the world. */
+PetscErrorCode WeftTableOpen(const char *path, const char *heading, PetscInt rows, FILE **table);
 #endif

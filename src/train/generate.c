@@ -1,4 +1,5 @@
 /* The verb dataset: simulations on the reference grid, restricted to the grid of the case. */
+#include <unistd.h>
 #include "train/flow.h"
 
 typedef struct {
@@ -15,6 +16,8 @@ typedef struct {
   WeftState  in[WEFT_OP_MAX], out[WEFT_OP_MAX], frame;
   PetscReal *reynolds;
   PetscInt   simulations, first, count, rounds, refine, skip, frames;
+  PetscInt   start, save_every; /* start: step from which this run goes on */
+  PetscBool  resume;
   Part       part[2];
 } Generator;
 
@@ -30,6 +33,9 @@ static PetscErrorCode ReadKeys(Generator *g)
   PetscCall(WeftGetInt("dataset_refine", &g->refine));
   PetscCall(WeftGetInt("dataset_skip", &g->skip));
   PetscCall(WeftGetInt("dataset_frames", &g->frames));
+  PetscCall(WeftGetInt("dataset_checkpoint_every", &g->save_every));
+  PetscCall(WeftGetBool("dataset_resume", &g->resume));
+  if (g->save_every < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_checkpoint_every", "at least 1 step");
   if (g->refine < 1)
     return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
   if (g->skip < 0) return WeftFailKey(PETSC_COMM_WORLD, "dataset_skip", "cannot drop a negative number of steps");
@@ -107,7 +113,8 @@ static PetscErrorCode OpenFiles(Generator *g, const char *folder)
     if (!g->part[p].count) continue;
     info.simulations = g->part[p].count;
     PetscCall(PetscSNPrintf(path, sizeof(path), "%s/%s", folder, names[p]));
-    PetscCall(WeftDataCreate(PETSC_COMM_WORLD, g->kept, path, &info, &g->part[p].file));
+    if (g->resume) PetscCall(WeftDataResume(PETSC_COMM_WORLD, g->kept, path, &info, PetscMax(g->start - g->skip, 0), &g->part[p].file));
+    else PetscCall(WeftDataCreate(PETSC_COMM_WORLD, g->kept, path, &info, &g->part[p].file));
     for (PetscInt s = 0; s < g->part[p].count; s++) {
       PetscReal values[2];
       values[0] = g->reynolds[g->part[p].first + s];
@@ -133,34 +140,72 @@ static PetscErrorCode WriteFrame(Generator *g, PetscInt frame)
   PetscFunctionReturn(0);
 }
 
-/* Frame k is the state after step skip + 1 + k. */
-static PetscErrorCode Play(Generator *g)
+/* -dataset_resume: the states of the last step that is whole. */
+static PetscErrorCode Resume(Generator *g, const char *folder)
 {
-  const PetscInt steps = g->skip + g->frames;
-  PetscReal      largest;
+  PetscInt step = -1;
+
+  PetscFunctionBegin;
+  if (g->resume) PetscCall(WeftStatesFind(folder, &step));
+  if (step < 0) PetscFunctionReturn(0);
+  PetscCall(WeftStatesLoad(g->fine, folder, g->first, g->count, step, WeftModelStates(g->model), g->in));
+  g->start = step;
+  PetscCall(WeftLog("resuming at step %d of %d", (int)step, (int)(g->skip + g->frames)));
+  PetscFunctionReturn(0);
+}
+
+/* The frames first, then the states, then the note that they are whole. */
+static PetscErrorCode Save(Generator *g, const char *folder, PetscInt step)
+{
+  PetscFunctionBegin;
+  for (PetscInt p = 0; p < 2; p++)
+    if (g->part[p].file) PetscCall(WeftDataFlush(g->part[p].file));
+  PetscCall(WeftStatesSave(g->fine, folder, g->first, g->count, step, (PetscReal)step * WeftModelTimeStep(g->model), WeftModelStates(g->model), g->in));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Step(Generator *g, PetscInt n)
+{
+  PetscReal largest;
+
+  PetscFunctionBegin;
+  PetscCall(WeftOpApply(WeftModelStep(g->model), g->in, g->out, NULL));
+  for (PetscInt i = 0; i < WeftModelStates(g->model); i++) { /* the new states become the old ones */
+    const WeftState old = g->in[i];
+    g->in[i]            = g->out[i];
+    g->out[i]           = old;
+  }
+  /* replicas go on, or stop, together; before the first frame they do not wait for each other in every step */
+  if (n > g->skip || n % 50 == 0) PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, g->fine));
+  if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
+  if (n % 50 && n < g->skip + g->frames) PetscFunctionReturn(0);
+  PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE,
+                      "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
+  PetscFunctionReturn(0);
+}
+
+/* Frame k is the state after step skip + 1 + k. */
+static PetscErrorCode Play(Generator *g, const char *folder, PetscBool *stop)
+{
+  const PetscInt steps   = g->skip + g->frames;
+  double         longest = 0.0;
+  PetscInt       done    = 0;
   WeftProgress   progress;
 
   PetscFunctionBegin;
-  PetscCall(WeftProgressCreate("dataset", steps, &progress));
+  PetscCall(WeftProgressCreate("dataset", steps - g->start, &progress));
   PetscCall(WeftCostBegin("step"));
-  for (PetscInt n = 1; n <= steps; n++) {
-    PetscCall(WeftOpApply(WeftModelStep(g->model), g->in, g->out, NULL));
-    for (PetscInt i = 0; i < WeftModelStates(g->model); i++) { /* the new states become the old ones */
-      const WeftState old = g->in[i];
-      g->in[i]            = g->out[i];
-      g->out[i]           = old;
-    }
-    /* replicas go on, or stop, together; before the first frame they do not wait for each other in every step */
-    if (n > g->skip || n % 50 == 0) PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, g->fine));
-    if (n > g->skip) PetscCall(WriteFrame(g, n - g->skip - 1));
-    if (n % 50 == 0 || n == steps) {
-      PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
-      PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE,
-                          "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
-    }
-    PetscCall(WeftProgressUpdate(progress, n, "%" PetscInt_FMT " simulations", g->simulations));
+  for (PetscInt n = g->start + 1; n <= steps && !*stop; n++) {
+    const double begin = MPI_Wtime();
+    PetscCall(Step(g, n));
+    if (n < steps && (n > g->skip || n % 50 == 0)) PetscCall(WeftStopAgree(100.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
+    if (n < steps && (n % g->save_every == 0 || *stop)) PetscCall(Save(g, folder, n));
+    longest = PetscMax(longest, MPI_Wtime() - begin);
+    done++;
+    PetscCall(WeftProgressUpdate(progress, n - g->start, "%" PetscInt_FMT " simulations", g->simulations));
   }
-  PetscCall(WeftCostEnd(steps));
+  PetscCall(WeftCostEnd(done));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }
@@ -182,12 +227,50 @@ static PetscErrorCode Destroy(Generator *g)
   PetscFunctionReturn(0);
 }
 
+/* A run that is asked to go on after it was done: its files have their names, and there is no state beside them. */
+static PetscErrorCode Complete(Generator *g, const char *folder, PetscBool *complete)
+{
+  static const char *const names[] = {"train.h5", "test.h5", "state.txt"};
+  char                     path[PETSC_MAX_PATH_LEN];
+  PetscInt                 there[3] = {1, 1, 0};
+
+  PetscFunctionBegin;
+  for (PetscInt p = 0; p < 3 && !PetscGlobalRank; p++) {
+    PetscCall(PetscSNPrintf(path, sizeof(path), "%s/%s", folder, names[p]));
+    if (p == 2 || g->part[p].count) there[p] = access(path, F_OK) ? 0 : 1;
+  }
+  PetscCallMPI(MPI_Bcast(there, 3, MPIU_INT, 0, PETSC_COMM_WORLD));
+  *complete = g->resume && there[0] && there[1] && !there[2] ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Finish(Generator *g, const char *folder, double seconds)
+{
+  char        path[PETSC_MAX_PATH_LEN];
+  WeftSummary summary;
+
+  PetscFunctionBegin;
+  PetscCall(WeftSummaryCreate("dataset", &summary));
+  PetscCall(WeftSummaryInt(summary, "simulations", g->simulations));
+  PetscCall(WeftSummaryInt(summary, "steps", g->skip + g->frames));
+  PetscCall(WeftSummaryInt(summary, "frames", g->frames));
+  PetscCall(WeftSummaryRealList(summary, "reynolds", g->simulations, g->reynolds));
+  PetscCall(WeftSummaryReal(summary, "seconds_per_step", seconds / (double)PetscMax(g->skip + g->frames - g->start, 1)));
+  PetscCall(WeftLog("%d simulations, %d frames each, in %s", (int)g->simulations, (int)g->frames, folder));
+  PetscCall(Destroy(g));
+  PetscCall(WeftStatesRemove(folder));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
+  PetscCall(WeftSummaryWrite(summary, path));
+  PetscCall(WeftSummaryDestroy(&summary));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftDatasetGenerate(void)
 {
   const double start = MPI_Wtime();
-  char         folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN];
   PetscInt     fields;
-  WeftSummary  summary;
+  char         folder[PETSC_MAX_PATH_LEN];
+  PetscBool    stop = PETSC_FALSE;
   Generator    g;
 
   PetscFunctionBegin;
@@ -199,18 +282,20 @@ PetscErrorCode WeftDatasetGenerate(void)
   PetscCall(CreateModel(&g));
   PetscCall(WeftCheckUnusedOptions());
   PetscCall(WeftOutputFolder("dataset", folder, sizeof(folder)));
+  PetscCall(Complete(&g, folder, &stop));
+  if (stop) {
+    PetscCall(WeftLog("%s holds this dataset already", folder));
+    PetscCall(Destroy(&g));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(Resume(&g, folder));
   PetscCall(OpenFiles(&g, folder));
-  PetscCall(Play(&g));
-  PetscCall(WeftSummaryCreate("dataset", &summary));
-  PetscCall(WeftSummaryInt(summary, "simulations", g.simulations));
-  PetscCall(WeftSummaryInt(summary, "steps", g.skip + g.frames));
-  PetscCall(WeftSummaryInt(summary, "frames", g.frames));
-  PetscCall(WeftSummaryRealList(summary, "reynolds", g.simulations, g.reynolds));
-  PetscCall(WeftSummaryReal(summary, "seconds_per_step", (MPI_Wtime() - start) / (double)(g.skip + g.frames)));
-  PetscCall(Destroy(&g));
-  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
-  PetscCall(WeftSummaryWrite(summary, path));
-  PetscCall(WeftSummaryDestroy(&summary));
-  PetscCall(WeftLog("%d simulations, %d frames each, in %s", (int)g.simulations, (int)g.frames, folder));
+  PetscCall(Play(&g, folder, &stop));
+  if (stop) {
+    for (PetscInt p = 0; p < 2; p++) PetscCall(WeftDataClose(&g.part[p].file));
+    PetscCall(Destroy(&g));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(Finish(&g, folder, MPI_Wtime() - start));
   PetscFunctionReturn(0);
 }

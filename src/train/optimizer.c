@@ -71,13 +71,14 @@ PetscErrorCode WeftOptimizerStep(WeftOptimizer o, PetscInt k, const double gradi
   PetscFunctionBegin;
   for (PetscInt i = 0; i < o->parameters; i++) norm += gradient[i] * gradient[i];
   norm = PetscSqrtReal(norm);
+  if (gradient_norm) *gradient_norm = norm;
+  if (PetscIsInfOrNanReal(norm)) PetscFunctionReturn(0); /* no step is taken on it */
   if (o->clip > 0.0 && norm > o->clip) factor = o->clip / norm;
   if (o->kind == ADAM) StepAdam(o->parameters, factor, rate, o->beta1, o->beta2, correct1, correct2, o->epsilon, gradient, o->mean, o->square, parameters);
   for (PetscInt i = 0; i < o->parameters && o->kind == SGD; i++) {
     o->mean[i] = o->beta1 * o->mean[i] + factor * gradient[i];
     parameters[i] -= rate * o->mean[i];
   }
-  if (gradient_norm) *gradient_norm = norm;
   PetscFunctionReturn(0);
 }
 

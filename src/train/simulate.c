@@ -17,7 +17,7 @@ typedef struct {
   PetscInt         done;   /* steps */
   char             folder[PETSC_MAX_PATH_LEN];
   WeftModelFigures figures;
-  PetscInt         steps, every;
+  PetscInt         steps, every, save_every, start; /* start: step from which this run goes on */
   double           seconds; /* in the steps alone */
 } Simulation;
 
@@ -60,6 +60,9 @@ static PetscErrorCode Create(Simulation *s)
   PetscCall(WeftGetInt("simulate_steps", &s->steps));
   PetscCall(WeftGetInt("simulate_every", &s->every));
   if (s->steps < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_steps", "at least 1 step is needed");
+  PetscCall(WeftGetInt("simulate_checkpoint_every", &s->save_every));
+  if (s->save_every < 0) return WeftFailKey(PETSC_COMM_WORLD, "simulate_checkpoint_every", "cannot be negative; 0: with every frame");
+  if (!s->save_every) s->save_every = s->every;
   if (s->every < 1) return WeftFailKey(PETSC_COMM_WORLD, "simulate_every", "a frame is written every 1 or more steps");
   PetscCall(WeftAuditBoundsFromKeys(&s->bounds));
   PetscCall(WeftTeamCreate(1, 1, &s->team));
@@ -87,28 +90,51 @@ static PetscErrorCode InFolder(const Simulation *s, const char *name, char path[
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode OpenTable(Simulation *s, const char *name, FILE **file)
+/* -simulate_resume: the states of the last step that is whole; the series and the table are cut back to it. */
+static PetscErrorCode Resume(Simulation *s)
 {
-  char path[PETSC_MAX_PATH_LEN];
+  PetscBool resume;
+  PetscInt  step = -1;
 
   PetscFunctionBegin;
-  PetscCall(InFolder(s, name, path));
-  if (!PetscGlobalRank) *file = fopen(path, "w");
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, !PetscGlobalRank && !*file ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written; choose another folder with -output", path));
+  PetscCall(WeftGetBool("simulate_resume", &resume));
+  if (resume) PetscCall(WeftStatesFind(s->folder, &step));
+  if (step < 0) PetscFunctionReturn(0);
+  PetscCall(WeftStatesLoad(s->grid, s->folder, 0, 1, step, WeftModelStates(s->model), s->in));
+  s->start = s->done = step;
+  PetscCall(WeftLog("resuming at step %d of %d", (int)step, (int)s->steps));
+  PetscFunctionReturn(0);
+}
+
+/* The kinetic energy of the first step, its third number in the table. */
+static PetscErrorCode FirstEnergy(Simulation *s, const char *path)
+{
+  char  line[1024];
+  FILE *table = s->start && !PetscGlobalRank ? fopen(path, "r") : NULL;
+
+  PetscFunctionBegin;
+  if (table && fgets(line, sizeof(line), table) && fgets(line, sizeof(line), table)) sscanf(line, "%*d,%*f,%lf", &s->first_energy);
+  if (table) fclose(table);
+  PetscCallMPI(MPI_Bcast(&s->first_energy, 1, MPIU_REAL, 0, PETSC_COMM_WORLD));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode OpenFiles(Simulation *s)
 {
-  char path[PETSC_MAX_PATH_LEN];
+  char     path[PETSC_MAX_PATH_LEN];
+  PetscInt frames;
 
   PetscFunctionBegin;
   PetscCall(InFolder(s, "fields", path));
-  PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
-  PetscCall(OpenTable(s, "figures.csv.part", &s->table));
-  PetscCall(OpenTable(s, "spectrum.csv.part", &s->spectrum));
-  WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
-  WeftSpectrumHead(s->spectrum);
+  if (s->start) PetscCall(WeftSeriesResume(s->grid, path, (PetscReal)s->start * WeftModelTimeStep(s->model), &frames, &s->series));
+  else PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
+  PetscCall(InFolder(s, "figures.csv.part", path));
+  PetscCall(FirstEnergy(s, path));
+  PetscCall(WeftTableOpen(path, NULL, s->start, &s->table));
+  PetscCall(InFolder(s, "spectrum.csv.part", path));
+  PetscCall(WeftTableOpen(path, NULL, s->start, &s->spectrum));
+  if (s->table && !ftell(s->table)) WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
+  if (s->spectrum && !ftell(s->spectrum)) WeftSpectrumHead(s->spectrum);
   PetscFunctionReturn(0);
 }
 
@@ -141,16 +167,27 @@ static PetscErrorCode WriteFrame(Simulation *s, PetscInt step, const WeftState s
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Run(Simulation *s)
+/* States to go on from, and the rows of the table before them. */
+static PetscErrorCode Save(Simulation *s, PetscInt step)
 {
-  const PetscInt states = WeftModelStates(s->model);
+  PetscFunctionBegin;
+  if (s->table) fflush(s->table);
+  if (s->spectrum) fflush(s->spectrum);
+  PetscCall(WeftStatesSave(s->grid, s->folder, 0, 1, step, (PetscReal)step * WeftModelTimeStep(s->model), WeftModelStates(s->model), s->in));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Run(Simulation *s, PetscBool *stop)
+{
+  const PetscInt states  = WeftModelStates(s->model);
+  double         longest = 0.0;
   WeftProgress   progress;
 
   PetscFunctionBegin;
-  PetscCall(WeftProgressCreate("simulate", s->steps, &progress));
+  PetscCall(WeftProgressCreate("simulate", s->steps - s->start, &progress));
   PetscCall(WeftCostBegin("step"));
-  PetscCall(WriteFrame(s, 0, s->in));
-  for (PetscInt n = 1; n <= s->steps && !s->broken; n++) {
+  if (!s->start) PetscCall(WriteFrame(s, 0, s->in));
+  for (PetscInt n = s->start + 1; n <= s->steps && !s->broken && !*stop; n++) {
     const double begin = MPI_Wtime();
     if (s->projection) PetscCall(WeftProjectionStep(s->projection, n, WeftModelStep(s->model), s->in, s->out));
     else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
@@ -167,10 +204,13 @@ static PetscErrorCode Run(Simulation *s)
       s->in[i]            = s->out[i];
       s->out[i]           = old;
     }
-    PetscCall(WeftProgressUpdate(progress, n, "time %.4g  Courant %.2f  divergence %.1e",
+    if (n < s->steps && !s->broken) PetscCall(WeftStopAgree(2.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
+    if (!s->broken && (n % s->save_every == 0 || n == s->steps || *stop)) PetscCall(Save(s, n));
+    longest = PetscMax(longest, MPI_Wtime() - begin);
+    PetscCall(WeftProgressUpdate(progress, n - s->start, "time %.4g  Courant %.2f  divergence %.1e",
                                  (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
   }
-  PetscCall(WeftCostEnd(s->steps));
+  PetscCall(WeftCostEnd(s->done - s->start));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }
@@ -200,7 +240,7 @@ static PetscErrorCode Finish(Simulation *s)
   PetscCall(WeftSummaryReal(summary, "outflow", f->outflow));
   PetscCall(WeftSummaryReal(summary, "smoke", f->smoke));
   PetscCall(WeftSummaryRealList(summary, "momentum", WeftGridLayout(s->grid)->dim, f->momentum));
-  PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)s->done));
+  PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)(s->done - s->start)));
   if (s->projection) PetscCall(WeftProjectionReport(s->projection, summary));
   PetscCall(InFolder(s, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));
@@ -223,9 +263,16 @@ PetscErrorCode WeftSimulate(void)
 
   PetscFunctionBegin;
   PetscCall(Create(&s));
-  PetscCall(OpenFiles(&s));
-  PetscCall(Run(&s));
-  PetscCall(Finish(&s));
+  PetscCall(Resume(&s));
+  if (s.start < s.steps) {
+    PetscBool stop = PETSC_FALSE;
+    PetscCall(OpenFiles(&s));
+    PetscCall(Run(&s, &stop));
+    if (stop) PetscCall(WeftSeriesClose(&s.series));
+    else PetscCall(Finish(&s));
+    if (s.table) fclose(s.table);
+    if (s.spectrum) fclose(s.spectrum);
+  } else PetscCall(WeftLog("%s holds these %d steps already", s.folder, (int)s.steps));
   PetscCall(WeftStepStatesDestroy(WeftModelStep(s.model), s.in, s.out));
   PetscCall(WeftProjectionDestroy(&s.projection));
   if (s.hybrid.model) PetscCall(WeftHybridDestroy(&s.hybrid));

@@ -4,7 +4,7 @@
 
 static PetscErrorCode ReadKeys(WeftTrainer t)
 {
-  PetscInt mode;
+  PetscInt mode, skip;
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("train_mode", &mode));
@@ -16,6 +16,8 @@ static PetscErrorCode ReadKeys(WeftTrainer t)
   if (t->unroll < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_unroll", "an update plays at least 1 step");
   if (t->batch < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_batch", "an update needs at least 1 sample");
   if (!(t->validation >= 0.0 && t->validation < 1.0)) return WeftFailKey(PETSC_COMM_WORLD, "train_validation", "a share lies in [0, 1)");
+  PetscCall(WeftGetEnum("train_bad_samples", &skip));
+  t->skip       = skip ? PETSC_TRUE : PETSC_FALSE;
   t->supervised = mode == 1 ? PETSC_TRUE : PETSC_FALSE;
   if (t->supervised) t->unroll = 1; /* pairs of frames */
   PetscFunctionReturn(0);
@@ -132,13 +134,16 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   t->weights_at = WeftModelInput(t->hybrid.model, "weights");
   t->parameters = WeftSpaceGetInfo(WeftNetParameterSpace(t->hybrid.net))->count;
   PetscCall(WeftStateCreate(WeftNetParameterSpace(t->hybrid.net), &t->gradient));
+  t->deterministic = options.deterministic;
+  if (t->deterministic) PetscCall(WeftFixedBegin(t));
   PetscCall(WeftGetInt("train_loss_every", &every));
   if (every < 1) return WeftFailKey(PETSC_COMM_WORLD, "train_loss_every", "a comparison every 1 or more steps");
   PetscCall(PetscCalloc1(t->unroll, &t->target));
   for (PetscInt n = 0; n < t->unroll; n++)
     if ((n + 1) % every == 0 || n + 1 == t->unroll) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
   PetscCall(WeftReductionCreate(t->gradient, &t->reduction));
-  PetscCall(PetscMalloc1(PetscMax(t->count, 1), &t->losses));
+  PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, PetscMax(t->count, 1), &t->factor));
+  for (PetscInt s = 0; s < t->count; s++) t->factor[s] = 1.0;
   PetscFunctionReturn(0);
 }
 
@@ -178,19 +183,23 @@ PetscErrorCode WeftTrainerCreate(WeftTrainer *trainer)
   PetscFunctionReturn(0);
 }
 
-/* Frames and numbers of this replica's share of the windows. */
-static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
+PetscErrorCode WeftTrainerLoadWindow(WeftTrainer t, WeftWindow w, PetscInt slot)
 {
   const WeftDataInfo *info = WeftBatchesInfo(t->batches);
 
   PetscFunctionBegin;
-  for (PetscInt s = 0; s < t->count; s++) {
-    const WeftWindow w = windows[t->first + s];
-    PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame, t->input[0], s));
-    for (PetscInt n = 0; n < t->unroll; n++)
-      if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], s));
-    PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, s, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
-  }
+  PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame, t->input[0], slot));
+  for (PetscInt n = 0; n < t->unroll; n++)
+    if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], slot));
+  PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, slot, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
+  PetscFunctionReturn(0);
+}
+
+/* This replica's share of the windows. */
+static PetscErrorCode LoadWindows(WeftTrainer t, const WeftWindow windows[])
+{
+  PetscFunctionBegin;
+  for (PetscInt s = 0; s < t->count; s++) PetscCall(WeftTrainerLoadWindow(t, windows[t->first + s], s));
   PetscFunctionReturn(0);
 }
 
@@ -229,8 +238,8 @@ PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
 }
 
 /* A mistake that one replica met (a step that leaves its bounds) stops all of them: those that met none take part in the
-   reduction that tells them. Anything but a mistake of the user ends the program at once. */
-static PetscErrorCode KeepFault(PetscErrorCode ierr, PetscBool *failed)
+   reduction that tells them, and in the agreement on its message. Anything but a mistake of the user ends the program at once. */
+PetscErrorCode WeftTrainerKeepFault(PetscErrorCode ierr, PetscBool *failed)
 {
   PetscFunctionBegin;
   if (ierr != WEFT_ERR_USER) PetscCall(ierr);
@@ -238,26 +247,43 @@ static PetscErrorCode KeepFault(PetscErrorCode ierr, PetscBool *failed)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftTrainerFail(void)
+{
+  PetscFunctionBegin;
+  (void)WeftAgreeNotes(PETSC_COMM_WORLD); /* of a replica; that of the only one is told already */
+  PetscFunctionReturn(WEFT_ERR_USER);
+}
+
 PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double gradient[], const WeftState initial_bar[])
 {
-  WeftState     bar[WEFT_OP_MAX] = {NULL};
-  PetscReal     part;
-  PetscBool     failed               = PETSC_FALSE;
-  double        beside[WEFT_REDUCED] = {0.0};
-  const double *sums;
+  const PetscBool skip                 = t->skip && t->batches && !initial_bar ? PETSC_TRUE : PETSC_FALSE;
+  WeftState       bar[WEFT_OP_MAX]     = {NULL};
+  PetscReal       part;
+  PetscBool       failed               = PETSC_FALSE;
+  double          beside[WEFT_REDUCED] = {0.0};
+  const double   *sums;
 
   PetscFunctionBegin;
   PetscCall(WeftStateZero(t->gradient));
+  if (t->deterministic) PetscCall(WeftFixedBegin(t));
   bar[t->weights_at] = t->gradient;
   if (initial_bar) bar[0] = initial_bar[0];
-  PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
+  if (skip) PetscCall(WeftTrainerPlaySound(t, bar, &part));
+  else PetscCall(WeftTrainerKeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
   beside[0] = part;
   beside[1] = failed ? 1.0 : 0.0;
   PetscCall(WeftLossTerms(t->loss, &t->terms, beside + 2));
-  PetscCall(WeftReductionBegin(t->reduction, beside));
-  if (t->count && !failed) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
+  if (!t->deterministic) PetscCall(WeftReductionBegin(t->reduction, beside));
+  if (t->count && !failed && !skip) PetscCall(WeftRolloutReverse(t->rollout, NULL, bar));
+  if (t->deterministic) {
+    PetscCall(WeftFixedAddLosses(t, failed ? 0 : t->count));
+    PetscCall(WeftFixedReduce(t, failed, loss, gradient));
+    PetscCall(PetscArraycpy(t->term_value, beside + 2, t->terms));
+    if (t->terms > 1) PetscCall(WeftReduce(t->term_value, (PetscMPIInt)t->terms, MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD)); /* for the table: up to rounding */
+    PetscFunctionReturn(0);
+  }
   PetscCall(WeftReductionEnd(t->reduction, &sums));
-  if (sums[t->parameters + 1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
+  if (sums[t->parameters + 1] > 0.0) return WeftTrainerFail();
   PetscCall(PetscArraycpy(gradient, sums, t->parameters));
   PetscCall(PetscArraycpy(t->term_value, sums + t->parameters + 2, t->terms));
   *loss = sums[t->parameters];
@@ -272,28 +298,43 @@ PetscErrorCode WeftTrainerGradient(WeftTrainer t, PetscInt k, PetscReal *loss, d
   PetscFunctionReturn(0);
 }
 
+/* Losses of the windows [0, count) of a batch; the others of this replica are filled with the first one and left out. */
+static PetscErrorCode ValidateBatch(WeftTrainer t, PetscInt count, PetscReal *loss)
+{
+  const PetscInt mine = PetscMin(PetscMax(count - t->first, 0), t->count);
+  PetscReal      part;
+
+  PetscFunctionBegin;
+  for (PetscInt s = count; s < t->batch; s++) t->window[s] = t->window[0];
+  for (PetscInt s = 0; s < t->count; s++) t->factor[s] = 1.0;
+  if (!mine) PetscFunctionReturn(0);
+  PetscCall(LoadWindows(t, t->window));
+  PetscCall(WeftTrainerPartOfLoss(t, &part));
+  for (PetscInt s = 0; s < mine; s++) *loss += t->losses[s];
+  if (t->deterministic) PetscCall(WeftFixedAddLosses(t, mine));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
 {
-  PetscInt  first = 0, count, all = 0;
+  PetscInt  count, all = 0;
   PetscReal sums[2] = {0.0, 0.0}; /* loss; failed ranks */
   PetscBool failed  = PETSC_FALSE;
 
   PetscFunctionBegin;
-  *loss = 0.0;
-  PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
-  while (count == t->batch && !failed) { /* whole batches */
-    PetscReal part;
-    PetscCall(LoadWindows(t, t->window));
-    PetscCall(KeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
-    sums[0] += part;
+  if (t->deterministic) PetscCall(WeftFixedBegin(t));
+  do {
+    PetscCall(WeftBatchesValidation(t->batches, all, t->batch, t->window, &count));
+    if (count && !failed) PetscCall(WeftTrainerKeepFault(ValidateBatch(t, count, &sums[0]), &failed));
     all += count;
-    first += count;
-    PetscCall(WeftBatchesValidation(t->batches, first, t->batch, t->window, &count));
+  } while (count);
+  if (t->deterministic) PetscCall(WeftFixedReduce(t, failed, &sums[0], NULL));
+  else {
+    sums[1] = failed ? 1.0 : 0.0;
+    PetscCall(WeftReduce(sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+    if (sums[1] > 0.0) return WeftTrainerFail();
   }
-  sums[1] = failed ? 1.0 : 0.0;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
-  if (sums[1] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
-  if (all) *loss = sums[0] * (PetscReal)t->batch / (PetscReal)all; /* of an update */
+  *loss = all ? sums[0] * (PetscReal)t->batch / (PetscReal)all : 0.0; /* of an update */
   PetscFunctionReturn(0);
 }
 
@@ -310,7 +351,8 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateDestroy(&t->target[n]));
   PetscCall(PetscFree(t->target));
   PetscCall(PetscFree(t->window));
-  PetscCall(PetscFree(t->losses));
+  PetscCall(PetscFree2(t->losses, t->factor));
+  PetscCall(PetscFree(t->integers));
   PetscCall(WeftReductionDestroy(&t->reduction));
   PetscCall(WeftStateDestroy(&t->gradient));
   PetscCall(WeftRolloutDestroy(&t->rollout));

@@ -1,6 +1,7 @@
 /* Inside src/train: what the trainer is made of. */
 #ifndef WEFT_TRAIN_TRAINER_H
 #define WEFT_TRAIN_TRAINER_H
+#include "grid/fixed.h"
 #include "train/batches.h"
 
 /* The reduction of an update (reduction.c). Begin before the reverse sweep that adds to the gradient; End waits for the sums:
@@ -36,6 +37,11 @@ struct _n_WeftTrainer {
   char       **term;       /* as the case names them */
   PetscReal   *term_value; /* [terms] of the last update, weighted: their sum is the loss (without step_weight) */
   PetscReal   *step_weight; /* [unroll] of the loss after each step; NULL: 1 */
+  PetscBool    deterministic; /* -deterministic */
+  PetscInt64  *integers;      /* what is reduced then (deterministic.c) */
+  PetscBool    skip;          /* -train_bad_samples skip (bad_samples.c) */
+  PetscReal   *factor;        /* [count] 1; 0: the sample was left out of the last update */
+  char         why[512];      /* and why; empty: none was, of this replica */
 };
 /* Without a dataset: the scales are the caller's, who fills input and target. NULL: WeftTrainerCreate. */
 PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trainer);
@@ -44,6 +50,24 @@ PetscErrorCode WeftTrainerLoad(WeftTrainer trainer, PetscInt k);
 PetscErrorCode WeftTrainerDifferentiate(WeftTrainer trainer, PetscReal *loss, double gradient[], const WeftState initial_bar[]);
 /* Forward sweep of what stands in input and target: this replica's samples, this rank's part of the loss. */
 PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer trainer, PetscReal *loss);
+/* Forward and reverse sweep of what stands in input and target; samples that cannot be played or differentiated are left out, each
+   tried by itself. part: this rank's part of the loss of the others. Collective on the replica. */
+PetscErrorCode WeftTrainerPlaySound(WeftTrainer trainer, const WeftState bar[], PetscReal *part);
+/* Samples that the last update left out, on all replicas; one of them is told with its reason. Collective on the world. */
+PetscErrorCode WeftTrainerSkipped(WeftTrainer trainer, PetscInt update, PetscInt *count);
+/* Frames and numbers of a window into sample `slot` of input and target. Not collective. */
+PetscErrorCode WeftTrainerLoadWindow(WeftTrainer trainer, WeftWindow window, PetscInt slot);
+/* After an update whose gradient is not finite: which operator's adjoint was it, in words. Collective on the world. */
+PetscErrorCode WeftTrainerSearchAdjoint(WeftTrainer trainer, char text[512]);
+/* A mistake of the user that one replica met becomes *failed, to be agreed on; anything else ends the program. */
+PetscErrorCode WeftTrainerKeepFault(PetscErrorCode ierr, PetscBool *failed);
+/* After the reduction that told of a fault: agrees on its message and fails. Collective on the world. */
+PetscErrorCode WeftTrainerFail(void);
+/* -deterministic: the reduction in integers. Begin empties the sums, Add takes the losses of the last forward sweep of the samples
+   [0, samples) of this replica, Reduce adds over all ranks; gradient NULL: losses alone. Reduce is collective on the world. */
+PetscErrorCode WeftFixedBegin(WeftTrainer trainer);
+PetscErrorCode WeftFixedAddLosses(WeftTrainer trainer, PetscInt samples);
+PetscErrorCode WeftFixedReduce(WeftTrainer trainer, PetscBool failed, PetscReal *loss, double gradient[]);
 /* -train_dataset, or where the verb dataset puts it. */
 PetscErrorCode WeftTrainerDatasetPath(char path[], size_t room);
 /* Loss of the held-out windows, as that of an update. Collective on the world. */

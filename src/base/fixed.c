@@ -1,0 +1,125 @@
+/* Sums in fixed point (fixed.h). A double rounds to a multiple of a unit u when 1.5 2^52 u is added to it; the bits of the result, as
+   an integer, then count the units. */
+#include "base/fixed.h"
+#include "base/kernel.h"
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 8
+typedef double  Reals __attribute__((vector_size(8 * LANES)));
+typedef float   Singles __attribute__((vector_size(4 * LANES)));
+typedef int64_t Integers __attribute__((vector_size(8 * LANES)));
+typedef uint64_t Bits __attribute__((vector_size(8 * LANES)));
+
+#define ROUND_HIGH 824633720832.0 /* 1.5 2^52 2^-13 */
+#define ROUND_LOW  0.09375        /* 1.5 2^52 2^-56 */
+#define BOUND      1073741824.0   /* 2^30 */
+#define LOW_BITS   43
+
+WEFT_INLINE uint64_t BitsOf(double x)
+{
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+/* Adds LANES terms; unfit lanes become -1. */
+WEFT_INLINE void AddLanes(const Reals *terms, double scale, int64_t *high, int64_t *low, Integers *unfit)
+{
+  const Reals term = *terms * scale, rounded = term + ROUND_HIGH, rest = term - (rounded - ROUND_HIGH), small = rest + ROUND_LOW;
+  Bits        h, l;
+
+  memcpy(&h, high, sizeof(h));
+  memcpy(&l, low, sizeof(l));
+  h += (Bits)rounded - BitsOf(ROUND_HIGH);
+  l += (Bits)small - BitsOf(ROUND_LOW);
+  memcpy(high, &h, sizeof(h));
+  memcpy(low, &l, sizeof(l));
+  *unfit |= ~((term < BOUND) & (term > -BOUND));
+}
+
+WEFT_INLINE int64_t Count(const Integers *unfit)
+{
+  int64_t count = 0;
+  for (int k = 0; k < LANES; k++) count -= (*unfit)[k];
+  return count;
+}
+
+WEFT_KERNEL static int64_t AddReals(PetscInt n, const double *term, double scale, int64_t *high, int64_t *low)
+{
+  Integers unfit = {0};
+  PetscInt i     = 0;
+
+  for (; i + LANES <= n; i += LANES) {
+    Reals t;
+    memcpy(&t, term + i, sizeof(t));
+    AddLanes(&t, scale, high + i, low + i, &unfit);
+  }
+  if (i < n) {
+    int64_t h[LANES] = {0}, l[LANES] = {0};
+    Reals   t = {0};
+    for (PetscInt k = i; k < n; k++) t[k - i] = term[k];
+    AddLanes(&t, scale, h, l, &unfit);
+    for (PetscInt k = i; k < n; k++) {
+      high[k] += h[k - i];
+      low[k] += l[k - i];
+    }
+  }
+  return Count(&unfit);
+}
+
+WEFT_KERNEL static int64_t AddSingles(PetscInt n, const float *term, double scale, int64_t *high, int64_t *low)
+{
+  Integers unfit = {0};
+  PetscInt i     = 0;
+
+  for (; i + LANES <= n; i += LANES) {
+    Singles t;
+    Reals   r;
+    memcpy(&t, term + i, sizeof(t));
+    r = __builtin_convertvector(t, Reals);
+    AddLanes(&r, scale, high + i, low + i, &unfit);
+  }
+  if (i < n) {
+    int64_t h[LANES] = {0}, l[LANES] = {0};
+    Reals   t = {0};
+    for (PetscInt k = i; k < n; k++) t[k - i] = (double)term[k];
+    AddLanes(&t, scale, h, l, &unfit);
+    for (PetscInt k = i; k < n; k++) {
+      high[k] += h[k - i];
+      low[k] += l[k - i];
+    }
+  }
+  return Count(&unfit);
+}
+
+void WeftFixedAdd(const WeftFixed *sum, PetscInt n, const double term[]) { *sum->unfit += AddReals(n, term, sum->scale, (int64_t *)sum->high, (int64_t *)sum->low); }
+
+void WeftFixedAddSingle(const WeftFixed *sum, PetscInt n, const float term[]) { *sum->unfit += AddSingles(n, term, sum->scale, (int64_t *)sum->high, (int64_t *)sum->low); }
+
+void WeftFixedMerge(const WeftFixed *sum, PetscInt n, const WeftFixed *other)
+{
+  for (PetscInt i = 0; i < n; i++) {
+    sum->high[i] += other->high[i];
+    sum->low[i] += other->low[i];
+  }
+  *sum->unfit += *other->unfit;
+}
+
+void WeftFixedCarry(const WeftFixed *sum, PetscInt n)
+{
+  const PetscInt64 unit = (PetscInt64)1 << LOW_BITS;
+
+  for (PetscInt i = 0; i < n; i++) {
+    PetscInt64 carry = sum->low[i] / unit;
+    if (sum->low[i] - carry * unit < 0) carry--;
+    sum->high[i] += carry;
+    sum->low[i] -= carry * unit;
+  }
+}
+
+double WeftFixedValue(const WeftFixed *sum, PetscInt i)
+{
+  const double high = (double)sum->high[i] * 0x1p-13, low = (double)sum->low[i] * 0x1p-56;
+  return (high + low) / sum->scale;
+}
