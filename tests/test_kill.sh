@@ -30,8 +30,8 @@ whole() { # every file under a final name can be read
 }
 once() { # verb, folder, delay, how many ranks: killed after the delay; returns 0 when the run was faster
   local verb=$1 output=$2 delay=$3 ranks=$4 resume=resume_$1 launcher children child began
-  launch "$verb" case.yaml -output "$output" ${!resume} >log 2>&1 &
-  launcher=$!
+  (exec mpirun --oversubscribe --bind-to none -n 2 "$WEFT_COMMAND" "$verb" case.yaml -output "$output" ${!resume}) >log 2>&1 &
+  launcher=$! # mpirun itself, whose children are the ranks
   sleep "$delay"
   children=$(pgrep -P $launcher -f "$WEFT_COMMAND" || true)
   [ -z "$children" ] || kill -9 $(echo "$children" | head -n "$ranks") 2>/dev/null || true
