@@ -31,7 +31,7 @@ grep -q "83521 parameters" log || stop "info does not count the parameters"
 fails() { on 2 "${@:2}" && stop "no error: ${*:2}"; grep -q -e "$1" log || stop "the message does not say '$1'"; [ "$(grep -c 'weft: error' log)" = 1 ] || stop "more than one message"; }
 fails "array .*conv.* another shape\|has no array" simulate "$case/plume.yaml" -net_features 5 -net_levels 3 -simulate_weights net/weights.h5 -output bad
 fails "no multiple of 8; use 24" train "$case/train.yaml" -grid_cells 20,20 -train_dataset data/train.h5 -output bad
-fails "no loss is called 'huber'; use squared, absolute, relative or divergence" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_terms huber -output bad
+fails "no loss is called 'huber'; use squared, absolute, relative, divergence or spectrum" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_terms huber -output bad
 fails "one weight for each of the 1 steps" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_steps 1,2 -output bad
 fails "net_type.*leave out one" info "$case/train.yaml" -net_layers "conv 1 1" -output bad
 fails "simulate_weights" simulate "$case/plume.yaml" -simulate_weights "" -output bad

@@ -189,12 +189,15 @@ typedef enum { WEFT_ERROR_SQUARED, WEFT_ERROR_ABSOLUTE, WEFT_ERROR_RELATIVE } We
 PetscErrorCode WeftOpCreateError(WeftSpace space, WeftErrorKind kind, WeftState weight, WeftOp *op);
 /* (velocity, anything) -> sum over cells of w (div u)^2; weight: one cell field. */
 PetscErrorCode WeftOpCreateDivergenceLoss(WeftSpace velocity, WeftState weight, WeftOp *op);
+/* Energy spectra of every field by shells of wave numbers: half the sum of squares of their difference over the square of the target's
+   energy. Every rank gathers and transforms whole fields: for grids of up to a few hundred cells a side. */
+PetscErrorCode WeftOpCreateSpectrumLoss(WeftSpace space, WeftOp *op);
 /* A loss by name, for lists of terms: a row WEFT_LOSS(<Name>) of src/op/list.h names WeftLoss_<Name>. weight: of the state's fields. */
 typedef struct {
   const char *name;
   PetscErrorCode (*create)(WeftSpace space, WeftState weight, WeftOp *op);
 } WeftLossKind;
-/* Weighted sum of terms, each a line "squared 0.5": squared, absolute, relative, divergence. Fails naming the term. */
+/* Weighted sum of terms, each a line "squared 0.5": squared, absolute, relative, divergence, spectrum. Fails naming the term. */
 PetscErrorCode WeftOpCreateLosses(WeftSpace space, PetscInt terms, char *const term[], WeftState weight, WeftOp *op);
 /* Each weighted term, summed over the samples of every apply since the last call (this rank's part); sums NULL: their number. */
 PetscErrorCode WeftLossTerms(WeftOp losses, PetscInt *terms, PetscReal sums[]);

@@ -110,7 +110,7 @@ WEFT_KEY(train_noise, REAL, "0", "velocity", "amplitude of uniform noise on the 
 WEFT_KEY(train_checkpoint_every, INT, "0", "updates", "updates between two writes of the weights; 0: at every epoch")
 WEFT_KEY(train_resume, STRING, "", "", "weights.h5 of a training to go on with; auto: that of the output folder, if there is one")
 WEFT_KEY(optimizer_type, ENUM, "adam", "adam|sgd|descent|tao", "optimiser; descent: sgd without momentum; tao (invert alone): one of PETSc, chosen by tao_type")
-WEFT_KEY(loss_terms, STRINGS, "squared", "", "terms of the loss, each with a weight (1 if left out), summed over steps and samples: squared, absolute, relative (differences from the data), divergence")
+WEFT_KEY(loss_terms, STRINGS, "squared", "", "terms of the loss, each with a weight (1 if left out), summed over steps and samples: squared, absolute, relative (differences from the data), divergence, spectrum (of the energy)")
 WEFT_KEY(loss_steps, REALS, "", "", "weight of the loss after each of the train_unroll steps; default 1")
 WEFT_KEY(loss_region, STRINGS, "", "", "expression: weight of the differences at each place")
 WEFT_KEY(points_step, INT, "16", "", "step of the simulation whose values a net at points is told")
