@@ -32,7 +32,7 @@ fails() { on 2 "${@:2}" && stop "no error: ${*:2}"; grep -q -e "$1" log || stop 
 fails "array .*conv.* another shape\|has no array" simulate "$case/plume.yaml" -net_features 5 -net_levels 3 -simulate_weights net/weights.h5 -output bad
 fails "no multiple of 8; use 24" train "$case/train.yaml" -grid_cells 20,20 -train_dataset data/train.h5 -output bad
 fails "no loss is called 'huber'; use squared, absolute, relative, divergence or spectrum" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_terms huber -output bad
-fails "one weight for each of the 1 steps" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_steps 1,2 -output bad
+fails "loss_steps.*2 values, at most 1" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_steps 1,2 -output bad
 fails "net_type.*leave out one" info "$case/train.yaml" -net_layers "conv 1 1" -output bad
 fails "simulate_weights" simulate "$case/plume.yaml" -simulate_weights "" -output bad
 [ -e bad/weights.h5 ] && stop "a file of a run that failed"

@@ -53,6 +53,7 @@ static PetscErrorCode Create(Simulation *s)
   char            weights[PETSC_MAX_PATH_LEN];
   WeftGridOptions box;
   WeftTeamInfo    info;
+  PetscInt        role;
   PetscBool       projection;
 
   PetscFunctionBegin;
@@ -70,6 +71,8 @@ static PetscErrorCode Create(Simulation *s)
   PetscCall(WeftGridOptionsFromKeys(&box));
   PetscCall(WeftGetString("simulate_weights", weights, sizeof(weights)));
   PetscCall(WeftGetBool("simulate_projection", &projection));
+  PetscCall(WeftGetEnum("net_role", &role));
+  if (projection && !role) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "compares a net that stands for the pressure solver; set net_role pressure");
   if (projection && !weights[0]) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "there is no net to compare; give simulate_weights");
   if (weights[0]) PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(info.space, &box, &s->grid));
