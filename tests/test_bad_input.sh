@@ -163,7 +163,7 @@ train "text|not an HDF5 file" -train_dataset text
 bad "Courant|grid_halo" dataset case.yaml -initial_velocity "0,(y > 180) * 100000"
 
 # Net and training
-trained "net_layers|line 1|conv" -net_layers "pool 3 32"
+trained "net_layers|line 1|conv" -net_layers "bool 3 32"
 trained "net_layers|4|1, 3 or 5" -net_layers "conv 4 2"
 trained "net_layers|2" -net_layers "conv 3 32 relu,conv 1 3"
 trained "net_layers|swish|relu" -net_layers "conv 3 32 swish,conv 1 2"
