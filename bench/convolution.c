@@ -178,9 +178,14 @@ static PetscErrorCode Bench(PetscInt words, char *word[])
                           (char *)"residual 5 32 leaky_relu",
                           (char *)"residual 5 32 leaky_relu",
                           (char *)"conv 5 2"};
+  PetscInt     precision, first = 1, last = 0; /* single, then double */
+  PetscBool    chosen;
   WeftSummary  summary;
 
   PetscFunctionBegin;
+  PetscCall(WeftHasKey("net_precision", &chosen));
+  PetscCall(WeftGetEnum("net_precision", &precision));
+  if (chosen) first = last = precision ? 0 : 1;
   PetscCall(WeftSummaryCreate("convolution", &summary));
   PetscCall(WeftSummaryString(summary, "kernels", WeftKernelsName()));
   PetscCall(PetscPrintf(PETSC_COMM_SELF, "kernels: %s; GFLOP/s, 32 -> 32 channels\n%-17s %5s   %9s %6s %9s %9s %9s %9s\n",
