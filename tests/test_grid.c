@@ -234,7 +234,7 @@ static PetscErrorCode Messages(void)
   const PetscInt  pair[3] = {0, 1, 1};
   WeftGridOptions options;
   WeftGrid        grid;
-  WeftState       states[2];
+  WeftState       states[2], split;
   PetscInt64      before, after, bytes;
   PetscInt        others = 0;
   PetscMPIInt     rank;
@@ -257,6 +257,18 @@ static PetscErrorCode Messages(void)
   PetscCall(WeftStatesHalo(2, states, 1, WEFT_GHOST_COPY));
   WeftCostMessages(WEFT_PHASE_HALO, &after, &bytes);
   TestCheck(after - before == others, "stale ghosts were not exchanged");
+  /* in two parts: the same ghosts, to the bit, by as many messages */
+  PetscCall(CreateState(grid, 1, &split));
+  PetscCall(WeftStatesHaloBegin(1, &split, 2, WEFT_GHOST_COPY));
+  PetscCall(WeftStatesHaloEnd(1, &split, 2, WEFT_GHOST_COPY));
+  WeftCostMessages(WEFT_PHASE_HALO, &before, &bytes);
+  TestCheck(before - after == others, "%d messages of an exchange in two parts", (int)(before - after));
+  TestCheck(!memcmp(WeftStateData(split), WeftStateData(states[1]), WeftSpaceGetInfo(WeftStateSpace(split))->bytes), "an exchange in two parts fills other ghosts");
+  PetscCall(WeftStatesHaloBegin(1, &split, 1, WEFT_GHOST_COPY)); /* filled already */
+  PetscCall(WeftStatesHaloEnd(1, &split, 1, WEFT_GHOST_COPY));
+  WeftCostMessages(WEFT_PHASE_HALO, &after, &bytes);
+  TestCheck(before == after, "fresh ghosts were exchanged again, in two parts");
+  PetscCall(WeftStateDestroy(&split));
   for (PetscInt s = 0; s < 2; s++) PetscCall(WeftStateDestroy(&states[s]));
   PetscCall(WeftGridDestroy(&grid));
   PetscFunctionReturn(0);

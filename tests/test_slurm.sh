@@ -22,6 +22,6 @@ run dataset "$case/dataset.yaml" $small -output data
 run train "$case/train.yaml" -train_dataset data/train.h5 -train_updates 4 -output trained
 run rollout "$case/rollout.yaml" -rollout_dataset data/test.h5 -rollout_weights trained/weights.h5 -rollout_steps 5 -output evaluated
 run scaling "$case/train.yaml" -train_dataset data/train.h5
-for summary in data trained evaluated output/scaling/1 output/scaling/2; do
+for summary in data trained evaluated output/scaling/space-1 output/scaling/space-2 output/scaling/replicas-2; do
   test -s "$summary/summary.json" || { echo "no $summary/summary.json"; exit 1; }
 done
