@@ -240,25 +240,38 @@ static void FaceRange(const WeftLayout *l, PetscInt axis, WeftLocation location,
   if (l->side[b][1] == WEFT_SIDE_OPEN && l->start[b] + l->count[b] == l->cells[b]) hi[b]++;
 }
 
-/* velocity_bar += transposed means of displacement_bar . */
-static PetscErrorCode AddVelocity(const Advect *a, WeftState velocity_bar)
+/* velocity_bar of one axis and sample += transposed means of displacement_bar; a row takes from all fields while it is in cache. */
+static void AddFaces(const Advect *a, PetscInt axis, PetscInt sample, WeftState velocity_bar)
 {
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(a->space);
-  const WeftLayout    *l    = WeftGridLayout(info->grid);
+  const WeftSpaceInfo *info  = WeftSpaceGetInfo(a->space);
+  double              *u_bar = WeftStatePlaneWrite(velocity_bar, axis, sample);
+  PetscInt             lo[WEFT_MAX_FIELDS][3], hi[WEFT_MAX_FIELDS][3], all_lo[3] = {0}, all_hi[3] = {0};
 
-  PetscFunctionBegin;
-  PetscCall(WeftStatesHalo(a->dim, a->displacement_bar, 1, WEFT_GHOST_ZERO));
-  PetscCall(WeftStateFold(velocity_bar, 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
-  for (PetscInt axis = 0; axis < a->dim; axis++) {
-    for (PetscInt b = 0; b < a->batch; b++) {
-      double *u_bar = WeftStatePlaneWrite(velocity_bar, axis, b);
+  for (PetscInt f = 0; f < a->fields; f++) {
+    FaceRange(WeftGridLayout(info->grid), axis, info->location[f], lo[f], hi[f]);
+    for (PetscInt b = 0; b < 3; b++) {
+      all_lo[b] = f ? PetscMin(all_lo[b], lo[f][b]) : lo[f][b];
+      all_hi[b] = f ? PetscMax(all_hi[b], hi[f][b]) : hi[f][b];
+    }
+  }
+  for (PetscInt k = all_lo[2]; k < all_hi[2]; k++) {
+    for (PetscInt j = all_lo[1]; j < all_hi[1]; j++) {
       for (PetscInt f = 0; f < a->fields; f++) {
-        PetscInt lo[3], hi[3];
-        FaceRange(l, axis, info->location[f], lo, hi);
-        WeftLookupFaces(&a->lookup[f], axis, lo, hi, WeftStatePlane(a->displacement_bar[axis], f, b), u_bar);
+        const PetscInt from[3] = {lo[f][0], j, k}, to[3] = {hi[f][0], j + 1, k + 1};
+        if (j < lo[f][1] || j >= hi[f][1] || k < lo[f][2] || k >= hi[f][2]) continue;
+        WeftLookupFaces(&a->lookup[f], axis, from, to, WeftStatePlane(a->displacement_bar[axis], f, sample), u_bar);
       }
     }
   }
+}
+
+static PetscErrorCode AddVelocity(const Advect *a, WeftState velocity_bar)
+{
+  PetscFunctionBegin;
+  PetscCall(WeftStatesHalo(a->dim, a->displacement_bar, 1, WEFT_GHOST_ZERO));
+  PetscCall(WeftStateFold(velocity_bar, 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
+  for (PetscInt axis = 0; axis < a->dim; axis++)
+    for (PetscInt b = 0; b < a->batch; b++) AddFaces(a, axis, b, velocity_bar);
   PetscCall(WeftStateFold(velocity_bar, 1, WEFT_GHOST_LINEAR));
   PetscFunctionReturn(0);
 }
