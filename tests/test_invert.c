@@ -173,6 +173,7 @@ static PetscErrorCode TestBounds(void)
   PetscCall(TestSetKey("initial_seed", "2")); /* the true state is known, the viscosity is not */
   PetscCall(TestSetKey("invert_unknowns", "viscosity log lower 1e-5 upper 3.9e-3 guess 1.5e-3 truth 2e-3"));
   PetscCall(TestSetKey("initial_amplitude", "0.3"));
+  PetscCall(TestSetKey("initial_modes", "3"));
   PetscCall(TestSetKey("invert_loss", "misfit"));
   PetscCall(TestSetKey("observe_noise", "0"));
   PetscCall(PetscOptionsSetValue(NULL, "-tao_gatol", "1e-14"));

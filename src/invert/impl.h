@@ -83,6 +83,8 @@ struct _n_WeftInversion {
   PetscReal    loss, gradient_norm;       /* of the last evaluation */
   PetscReal    first_norm, best_loss;     /* gradient norm at the first iterate */
   PetscInt     best_at, resumed_at, checkpoint_every; /* iterations */
+  PetscInt     refused;                   /* trial points at which the model failed */
+  char         fault[2048];               /* its message, on the rank that tells it */
   WeftEnding   ending;
   const char  *reason;                    /* of TAO */
   double       begin, seconds_before;     /* start; seconds of the runs that this one continues */

@@ -1,5 +1,8 @@
 /* The inverse problem: model, rollout, unknowns, observations; its loss and gradient. */
 #include "invert/impl.h"
+#include "base/impl.h"
+
+#define REFUSED_MAX 100 /* trial points of a line search at which the model failed, in one run */
 
 PetscErrorCode WeftInversionPath(const WeftInversion v, const char *name, char path[PETSC_MAX_PATH_LEN])
 {
@@ -123,14 +126,17 @@ PetscErrorCode WeftInversionCreate(WeftInversion *inversion)
   PetscFunctionReturn(0);
 }
 
-/* Forward sweep of this replica's simulations; the misfit of this rank. A mistake that one replica meets stops all of them at the
-   reduction that follows. */
+/* Forward sweep of this replica's simulations; the misfit of this rank. A mistake that one replica meets is known to all of them after the
+   reduction that follows; its message waits in v->fault. */
 static PetscErrorCode Play(WeftInversion v, PetscBool *failed)
 {
   PetscErrorCode ierr = 0;
 
   PetscFunctionBegin;
+  WeftHoldMessages(PETSC_TRUE);
   if (v->count) ierr = WeftRolloutForward(v->rollout, v->input, v->target, v->losses, NULL);
+  WeftHoldMessages(PETSC_FALSE);
+  WeftTakeNote(v->fault, sizeof(v->fault));
   if (ierr != WEFT_ERR_USER) PetscCall(ierr);
   *failed = ierr ? PETSC_TRUE : PETSC_FALSE;
   for (PetscInt t = 0; t < v->terms; t++) {
@@ -139,6 +145,26 @@ static PetscErrorCode Play(WeftInversion v, PetscBool *failed)
       for (PetscInt b = 0; b < v->count; b++) v->term[t].value += v->losses[b];
   }
   PetscFunctionReturn(0);
+}
+
+/* The model failed at z. A line search is told of a loss that grows with the distance from the best iterate, and comes back; anyone else
+   of the mistake. */
+static PetscErrorCode Refuse(WeftInversion v, Vec z, PetscReal *loss, Vec gradient)
+{
+  const PetscReal rise = 10.0 * v->best_loss;
+  PetscReal       distance;
+
+  PetscFunctionBegin;
+  if (v->tao && gradient && v->best_loss < PETSC_INFINITY && v->refused < REFUSED_MAX) {
+    v->refused++;
+    PetscCall(VecWAXPY(gradient, -1.0, v->best, z));
+    PetscCall(VecNorm(gradient, NORM_2, &distance));
+    PetscCall(VecScale(gradient, 2.0 * rise / (distance * distance)));
+    *loss = v->loss = v->best_loss + rise;
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, v->fault[0] ? PETSC_TRUE : PETSC_FALSE, "evaluation %" PetscInt_FMT ": %s", v->evaluations, v->fault));
+  return WeftFail(PETSC_COMM_WORLD, "evaluation %" PetscInt_FMT ": the loss or its gradient is not finite; lower optimizer_rate, bound the unknowns, or play fewer invert_steps", v->evaluations);
 }
 
 PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Vec gradient)
@@ -158,16 +184,16 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
   for (PetscInt t = 0; t < v->terms; t++) sums[t] = v->term[t].value;
   sums[v->terms] = failed ? 1.0 : 0.0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(v->terms + 1), MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
-  if (sums[v->terms] > 0.0) PetscFunctionReturn(WEFT_ERR_USER);
   v->evaluations++;
   v->loss = 0.0;
   for (PetscInt t = 0; t < v->terms; t++) v->loss += v->term[t].value = sums[t];
   *loss = v->loss;
+  if (sums[v->terms] > 0.0 || !isfinite(v->loss)) PetscFunctionReturn(Refuse(v, z, loss, gradient));
   if (!gradient) PetscFunctionReturn(0);
   if (v->count) PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
   PetscCall(WeftUnknownsGradient(v, gradient));
   PetscCall(VecNorm(gradient, NORM_2, &v->gradient_norm));
-  WeftCheck(isfinite(v->gradient_norm) && isfinite(v->loss), PETSC_COMM_WORLD, "evaluation %" PetscInt_FMT ": the loss is %g and its gradient %g; lower optimizer_rate, bound the unknowns, or play fewer invert_steps", v->evaluations, (double)v->loss, (double)v->gradient_norm);
+  if (!isfinite(v->gradient_norm)) PetscFunctionReturn(Refuse(v, z, loss, gradient));
   PetscFunctionReturn(0);
 }
 

@@ -80,6 +80,7 @@ PetscErrorCode WeftInversionReport(WeftInversion v)
   PetscCall(WeftSummaryCreate("invert", &summary));
   PetscCall(WeftSummaryInt(summary, "iterations", v->iteration));
   PetscCall(WeftSummaryInt(summary, "evaluations", v->evaluations));
+  PetscCall(WeftSummaryInt(summary, "refused", v->refused));
   PetscCall(WeftInversionEvaluate(v, v->best, &loss, NULL));
   PetscCall(WeftSummaryReal(summary, "loss", loss));
   for (PetscInt t = 0; t < v->terms; t++) {
@@ -90,6 +91,7 @@ PetscErrorCode WeftInversionReport(WeftInversion v)
   PetscCall(WeftSummaryReal(summary, "first_gradient_norm", v->first_norm));
   PetscCall(WeftSummaryString(summary, "ending", endings[v->ending]));
   if (v->reason) PetscCall(WeftSummaryString(summary, "tao_reason", v->reason));
+  if (v->refused) PetscCall(WeftLog("the model failed at %d trial points of the line search, which took shorter steps", (int)v->refused));
   for (PetscInt k = 0; k < v->unknowns; k++)
     if (v->unknown[k].width) PetscCall(Numbers(v, &v->unknown[k], summary));
   PetscCall(WeftInversionFields(v, summary));
