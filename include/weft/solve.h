@@ -82,7 +82,8 @@ PetscErrorCode WeftOpAssemble(WeftOp op, const WeftState x[], Mat *mat);
 PetscErrorCode WeftOpCheckStencil(WeftOp op, const WeftState x[], PetscReal *difference);
 
 /* y = x + dt viscosity Laplacian(y), every field: one step of backward Euler, stable for any dt. Inputs and ghosts as of
-   WeftOpCreateDiffuse (<weft/op.h>). The matrix is made once for each viscosity; -solve_ksp_..., -adjoint_ksp_.... */
+   WeftOpCreateDiffuse (<weft/op.h>). Conjugate gradients without a matrix, to 1e-14, of the same bits on every layout; with
+   -solve_ksp_type or -solve_pc_type set an implicit operator as above, whose matrix is made once for each viscosity. */
 PetscErrorCode WeftOpCreateImplicitDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op);
 
 /* ---- time steps from a right-hand side --------------------------------------------------------------------------- */

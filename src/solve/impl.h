@@ -152,6 +152,9 @@ PetscErrorCode WeftPoissonSolveValues(WeftPoisson poisson, WeftState x);
 PetscErrorCode WeftPoissonRestrict(WeftPoisson poisson, double *values);
 /* image := L search on open cells, 0 in closed ones. Collective. */
 PetscErrorCode WeftPoissonMultiply(WeftPoisson poisson, WeftState search, WeftState image);
+/* product[sample] = <x, y> over all ranks, the same bits on every layout; x, y: [batch][n] of this rank, `total` of a sample on all
+   ranks. terms [batch][n], sums [batch][2]: room. Collective: two reductions. */
+PetscErrorCode WeftExactProducts(MPI_Comm comm, PetscInt total, PetscInt batch, PetscInt n, const double *x, const double *y, double *terms, PetscInt64 sums[], PetscReal product[]);
 PetscErrorCode WeftPoissonIterateSetUp(WeftPoisson poisson);
 /* Values of the box: b -> p by conjugate gradients with the box solve as preconditioner. Collective. */
 PetscErrorCode WeftPoissonIterate(WeftPoisson poisson);

@@ -31,6 +31,9 @@ PetscInt       WeftAssembledVersion(WeftAssembled assembled); /* counts the matr
 Mat            WeftAssembledMat(WeftAssembled assembled);
 WeftNumbering   WeftAssembledUnknowns(WeftAssembled assembled);
 
+/* Implicit diffusion by conjugate gradients of the same bits on every layout. */
+PetscErrorCode WeftOpCreateConjugateDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op);
+
 /* ---- linear solve ------------------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -48,7 +48,7 @@ static PetscErrorCode SetStencil(WeftOp residual, PetscReal dt)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftOpCreateImplicitDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op)
+static PetscErrorCode CreateAssembled(WeftSpace fields, PetscReal dt, WeftOp *op)
 {
   const PetscReal     minus[2] = {1.0, -1.0};
   WeftImplicitOptions options;
@@ -76,16 +76,26 @@ PetscErrorCode WeftOpCreateImplicitDiffuse(WeftSpace fields, PetscReal dt, WeftO
   PetscFunctionReturn(0);
 }
 
-/* A diffusion number of 5. */
+PetscErrorCode WeftOpCreateImplicitDiffuse(WeftSpace fields, PetscReal dt, WeftOp *op)
+{
+  PetscBool ksp, pc;
+
+  PetscFunctionBegin;
+  PetscCall(PetscOptionsHasName(NULL, "solve_", "-ksp_type", &ksp));
+  PetscCall(PetscOptionsHasName(NULL, "solve_", "-pc_type", &pc));
+  PetscCall((ksp || pc ? CreateAssembled : WeftOpCreateConjugateDiffuse)(fields, dt, op));
+  PetscFunctionReturn(0);
+}
+
+/* A diffusion number of 5; the second variant through PETSc. */
 PetscErrorCode WeftOpExample_ImplicitDiffuse(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
   WeftSpace space;
   WeftOp    op;
 
   PetscFunctionBegin;
-  (void)variant;
   PetscCall(WeftOpExampleSpace(grid, batch, 1, &space));
-  PetscCall(WeftOpCreateImplicitDiffuse(space, 5.0 * PetscSqr(WeftGridLayout(grid)->h[0]), &op));
+  PetscCall((variant ? CreateAssembled : WeftOpCreateConjugateDiffuse)(space, 5.0 * PetscSqr(WeftGridLayout(grid)->h[0]), &op));
   PetscCall(WeftOpExampleFill(op, example));
   example->offset[1]    = 1.0;
   example->amplitude[1] = 0.2;

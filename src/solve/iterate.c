@@ -33,18 +33,26 @@ WEFT_KERNEL static void AddExactly(PetscInt n, const WeftExactScale *scale, cons
   sum[1] += local[1];
 }
 
+PetscErrorCode WeftExactProducts(MPI_Comm comm, PetscInt total, PetscInt batch, PetscInt n, const double *x, const double *y, double *terms, PetscInt64 sums[], PetscReal product[])
+{
+  WeftExactScale scale;
+
+  PetscFunctionBegin;
+  Multiply(batch * n, x, y, terms);
+  PetscCall(WeftExactScaleSet(comm, Largest(batch * n, terms), total, &scale));
+  PetscCall(PetscArrayzero(sums, 2 * batch));
+  for (PetscInt s = 0; s < batch && scale.largest <= PETSC_MAX_REAL; s++) AddExactly(n, &scale, terms + s * n, sums + 2 * s);
+  PetscCall(WeftExactReduce(comm, &scale, batch, sums, product));
+  PetscFunctionReturn(0);
+}
+
 /* product[s] = <x, y> per sample over all ranks; x, y [sample][owned cells]. */
 static PetscErrorCode Products(WeftPoisson p, const double *x, const double *y, PetscReal product[])
 {
   const WeftLayout *l = WeftGridLayout(p->grid);
-  WeftExactScale    scale;
 
   PetscFunctionBegin;
-  Multiply(p->batch * p->cells, x, y, p->terms);
-  PetscCall(WeftExactScaleSet(p->comm, Largest(p->batch * p->cells, p->terms), l->cells[0] * l->cells[1] * l->cells[2], &scale));
-  PetscCall(PetscArrayzero(p->sums, 2 * p->batch));
-  for (PetscInt s = 0; s < p->batch && scale.largest <= PETSC_MAX_REAL; s++) AddExactly(p->cells, &scale, p->terms + s * p->cells, p->sums + 2 * s);
-  PetscCall(WeftExactReduce(p->comm, &scale, p->batch, p->sums, product));
+  PetscCall(WeftExactProducts(p->comm, l->cells[0] * l->cells[1] * l->cells[2], p->batch, p->cells, x, y, p->terms, p->sums, product));
   PetscFunctionReturn(0);
 }
 
