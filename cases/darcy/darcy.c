@@ -5,7 +5,7 @@
    1954), so |z|^2 / 2 is its prior, and the optimiser works in a space where every direction is as likely as every other. One
    program of operators, (z) -> pressures at the points: two implicit solves, whose adjoints give the gradient.
 
-     mpirun -n 2 ./darcy -solve_pc_type hypre [-cells 512 -observations 100 -noise 0.01 -length 0.15 -tao_max_it 40] */
+     mpirun -n 2 ./darcy -solve_pc_type hypre [-cells 512 -observations 100 -noise 0.01 -length 0.15 -tao_max_it 100] */
 #include <weft.h>
 #include <petsctao.h>
 #include <math.h>
@@ -122,6 +122,7 @@ typedef struct {
   WeftState  in[3], bar[3], out[3], out_bar[3];
   double    *data; /* [observations] */
   PetscReal  sigma, misfit, prior;
+  PetscReal  scale; /* of what the optimiser sees: its first step, of the length of the gradient, is then of length 1 */
   PetscInt   evaluations;
 } Inversion;
 
@@ -171,6 +172,7 @@ static PetscErrorCode Create(const Options *options, Inversion *v)
   PetscFunctionBegin;
   PetscCall(PetscMemzero(v, sizeof(*v)));
   v->options = *options;
+  v->scale   = 1.0;
   PetscCall(WeftGridOptionsDefault(&box));
   box.dim = box.halo = 2;
   for (PetscInt a = 0; a < 2; a++) {
@@ -242,7 +244,7 @@ static PetscErrorCode MakeData(Inversion *v, WeftState truth)
   PetscFunctionReturn(0);
 }
 
-/* sum (p - data)^2 / (2 sigma^2) + |z|^2 / 2, and its gradient. */
+/* scale (sum (p - data)^2 / (2 sigma^2) + |z|^2 / 2), and its gradient. */
 static PetscErrorCode Objective(Tao tao, Vec z, PetscReal *value, Vec gradient, void *context)
 {
   Inversion *v    = (Inversion *)context;
@@ -264,7 +266,8 @@ static PetscErrorCode Objective(Tao tao, Vec z, PetscReal *value, Vec gradient, 
   PetscCall(VecAXPY(gradient, 1.0, z));
   PetscCall(VecDot(z, z, &v->prior));
   v->prior *= 0.5;
-  *value = v->misfit + v->prior;
+  *value = v->scale * (v->misfit + v->prior);
+  PetscCall(VecScale(gradient, v->scale));
   v->evaluations++;
   PetscFunctionReturn(0);
 }
@@ -302,7 +305,7 @@ static PetscErrorCode Monitor(Tao tao, void *context)
 
   PetscFunctionBegin;
   PetscCall(TaoGetSolutionStatus(tao, &iteration, &value, &norm, NULL, NULL, NULL));
-  if (iteration % 5 == 0) PetscCall(WeftLog("iteration %3d  objective %10.4g  misfit %10.4g  prior %9.4g  |gradient| %9.3g  evaluations %d", (int)iteration, (double)value, (double)v->misfit, (double)v->prior, (double)norm, (int)v->evaluations));
+  if (iteration % 5 == 0) PetscCall(WeftLog("iteration %3d  objective %10.4g  misfit %10.4g  prior %9.4g  |gradient| %9.3g  evaluations %d", (int)iteration, (double)(value / v->scale), (double)v->misfit, (double)v->prior, (double)(norm / v->scale), (int)v->evaluations));
   PetscFunctionReturn(0);
 }
 
@@ -310,7 +313,7 @@ static PetscErrorCode Optimise(Inversion *v)
 {
   TaoConvergedReason reason;
   Vec                z, gradient;
-  PetscReal          value;
+  PetscReal          value, norm;
   PetscBool          set;
   Tao                tao;
 
@@ -318,13 +321,16 @@ static PetscErrorCode Optimise(Inversion *v)
   PetscCall(WeftStateCreateVec(v->space, &z));
   PetscCall(VecDuplicate(z, &gradient));
   PetscCall(CheckGradient(v, z, gradient));
+  PetscCall(Objective(NULL, z, &value, gradient, v));
+  PetscCall(VecNorm(gradient, NORM_2, &norm));
+  v->scale = 1.0 / norm;
   PetscCall(TaoCreate(PETSC_COMM_WORLD, &tao));
   PetscCall(TaoSetType(tao, TAOLMVM));
   PetscCall(TaoSetSolution(tao, z));
   PetscCall(TaoSetObjectiveAndGradient(tao, gradient, Objective, v));
   PetscCall(TaoSetMonitor(tao, Monitor, v, NULL));
   PetscCall(TaoSetTolerances(tao, 0.0, 0.0, 1e-3));
-  PetscCall(TaoSetMaximumIterations(tao, 40));
+  PetscCall(TaoSetMaximumIterations(tao, 100));
   PetscCall(PetscOptionsHasName(NULL, NULL, "-tao_ls_stepmax", &set));
   if (!set) PetscCall(PetscOptionsSetValue(NULL, "-tao_ls_stepmax", "2")); /* conductivities are exponentials: no long leaps */
   PetscCall(TaoSetFromOptions(tao));
