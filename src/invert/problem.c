@@ -1,6 +1,5 @@
 /* The inverse problem: model, rollout, unknowns, observations; its loss and gradient. */
 #include "invert/impl.h"
-#include "base/impl.h"
 
 #define REFUSED_MAX 100 /* trial points of a line search at which the model failed, in one run */
 
