@@ -37,6 +37,8 @@ def best_of_ours(row, part=""):
 # ---- tables ------------------------------------------------------------------------------------------------------------------------
 
 def machine_table(results):
+    if "machine" not in results:
+        return "not measured"
     m = results["machine"]
     rows = [("processor", f"{m['cpu']} (family {m['family']}, model {m['model']}), {', '.join(m['instruction_sets'])}, cache {m['cache']}"),
             ("cores", f"{m['cores_used']} used of {m['cores']}"), ("memory", f"{m['memory_bytes'] / 2**30:.0f} GiB"),
@@ -75,14 +77,16 @@ def times_table(results):
             theirs = row["sides"]["jax-cfd: gradient"]["median"] / (row["sides"]["jax-cfd: forward"]["median"] * row["steps"])
             rows.append(("", f"gradient over its forward sweep: {ratio:.3g} (jax-cfd {theirs:.3g})", "", "", "",
                          f"at most {wanted}: " + ("reached" if ratio <= wanted else "**missed**")))
-    return table(("work", "program", "median", "middle half", "times ours", "wanted"), rows)
+    if not rows:
+        return "not measured"
+    return table(("work", "program", "median", "middle half", "times ours", "wanted"), rows) + "\n\n![Times on a logarithmic axis](performance.svg)"
 
 
 def checks_table(results):
     rows = [(row["title"].split(":")[0] if i == 0 else "", one["what"], f"{one['value']:.2g}", f"{'≥' if one['at'] == 'least' else '≤'} {one['bound']:g}",
              "yes" if one["passed"] else "**no**")
             for row in results["rows"].values() for i, one in enumerate(row.get("checks", []))]
-    return table(("row", "compared", "value", "bound", "holds"), rows)
+    return table(("row", "compared", "value", "bound", "holds"), rows) if rows else "not measured"
 
 
 def differences_list(results):
@@ -125,7 +129,7 @@ def roofline_table(results):
                          "bandwidth" if memory >= products else "products", f"{1e-9 * r['bytes'] / r['seconds']:.1f}",
                          f"{1e-9 * r['flops'] / r['seconds']:.1f}", f"{100 * limit / r['seconds']:.0f} %"))
         text.append(table(("operator", "MB", "Mflop", "ms", "limit, ms", "by", "GB/s", "GFLOP/s", "of the limit"), rows) + "\n")
-    return "\n".join(text).rstrip()
+    return "\n".join(text) + "\n![Roofline](roofline.svg)"
 
 
 def memory_table(results):
@@ -145,6 +149,8 @@ TABLES = {"machine": machine_table, "times": times_table, "checks": checks_table
 # ---- plots -----------------------------------------------------------------------------------------------------------------------------
 
 def plots(results, folder):
+    if not results["rows"]:
+        return
     import matplotlib
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "weft"
