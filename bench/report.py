@@ -137,8 +137,10 @@ def memory_table(results):
     if not row or "memory" not in row:
         return "not measured"
     ours = row["memory"]["Weft"]
-    rows = [(name, f"{bytes_ / 2**20:.0f} MiB", "" if name == "Weft" else f"{bytes_ / ours:.1f}") for name, bytes_ in row["memory"].items()]
-    return table(("wake training", "largest resident set", "times ours"), rows) + \
+    verdict = lambda name, ratio: "" if not name.startswith("PhiFlow") else "10: " + ("reached" if ratio >= 10 else "**missed**")
+    rows = [(name, f"{bytes_ / 2**20:.0f} MiB", *(("", "") if name == "Weft" else (f"{bytes_ / ours:.1f}", verdict(name, bytes_ / ours))))
+            for name, bytes_ in row["memory"].items()]
+    return table(("wake training", "largest resident set", "times ours", "wanted"), rows) + \
         f"\n\nOurs is the sum over {row['sides']['Weft']['facts']['ranks']} ranks, pages that they share counted for each."
 
 
