@@ -34,6 +34,35 @@ static PetscErrorCode History(const char *name, PetscInt *rows, double values[10
   PetscFunctionReturn(0);
 }
 
+/* The numbers of a list in summary.json, "key": [ ... ] or "key": number, after the word `after`. */
+static PetscErrorCode Summary(const char *after, const char *key, PetscInt count, double values[])
+{
+  char   path[128], text[16384], quoted[64];
+  char  *at;
+  FILE  *file;
+  size_t length;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
+  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
+  file = fopen(path, "r");
+  TestCheck(file, "%s cannot be read", path);
+  length       = fread(text, 1, sizeof(text) - 1, file);
+  text[length] = 0;
+  fclose(file);
+  PetscCall(PetscSNPrintf(quoted, sizeof(quoted), "\"%s\"", after));
+  at = strstr(text, quoted);
+  PetscCall(PetscSNPrintf(quoted, sizeof(quoted), "\"%s\":", key));
+  at = at ? strstr(at, quoted) : NULL;
+  TestCheck(at, "%s has no %s after %s", path, key, after);
+  at += strlen(quoted);
+  for (PetscInt i = 0; i < count; i++) {
+    at += strspn(at, " [,\n");
+    values[i] = strtod(at, &at);
+  }
+  PetscFunctionReturn(0);
+}
+
 /* u0 = -sin(pi x); values printed after 32 steps by a float32 code: 6e-8 is the round-off of its coordinates near 1. */
 static PetscErrorCode TestBurgersForward(void)
 {
@@ -183,6 +212,61 @@ static PetscErrorCode TestBounds(void)
   PetscFunctionReturn(0);
 }
 
+/* Four plumes at once: ten steps of gradient descent lower the loss alike on every team, as the adjoint fields have the same bits. */
+static PetscErrorCode TestSmoke(PetscMPIInt size)
+{
+  double   loss[2][1024];
+  PetscInt rows;
+  char     replicas[16];
+
+  PetscFunctionBegin;
+  for (PetscInt k = 0; k < 2; k++) {
+    PetscCall(PetscSNPrintf(replicas, sizeof(replicas), "%d", k ? size : 1));
+    PetscCall(FlowCase("smoke/invert.yaml"));
+    PetscCall(TestSetKey("output", folder));
+    PetscCall(TestSetKey("team_replicas", replicas));
+    PetscCall(TestSetKey("invert_iterations", "10"));
+    PetscCall(TestSetKey("invert_series_every", "20"));
+    PetscCall(WeftInvert());
+    PetscCall(History("loss", &rows, loss[k]));
+    TestCheck(rows == 11, "%" PetscInt_FMT " rows in history.csv, not 11", rows);
+  }
+  for (PetscInt i = 0; i < rows; i++) PetscCall(TestClose(loss[1][i], loss[0][i], 1e-11 * loss[0][i], "loss of another team"));
+  TestCheck(loss[0][10] < 0.8 * loss[0][0], "gradient descent lowers the loss from %g to %g only", loss[0][0], loss[0][10]);
+  PetscFunctionReturn(0);
+}
+
+/* Numbers from noisy points: place and strength of an inflow; viscosity and initial state of Burgers' equation. A control that costs
+   nothing reaches its target. Tolerances: what the noise leaves. */
+static PetscErrorCode TestRecovered(void)
+{
+  double value[2];
+
+  PetscFunctionBegin;
+  PetscCall(FlowCase("smoke/inflow.yaml"));
+  PetscCall(TestSetKey("output", folder));
+  PetscCall(WeftInvert());
+  PetscCall(Summary("inflow_centre", "value", 2, value));
+  PetscCall(TestClose(value[0], 12.0, 0.05, "place of the inflow along x"));
+  PetscCall(TestClose(value[1], 7.0, 0.05, "place of the inflow along y"));
+  PetscCall(Summary("inflow", "value", 1, value));
+  PetscCall(TestClose(value[0], 0.2, 0.002, "strength of the inflow"));
+  PetscCall(FlowCase("burgers1d/points.yaml"));
+  PetscCall(TestSetKey("output", folder));
+  PetscCall(WeftInvert());
+  PetscCall(Summary("viscosity", "value", 1, value));
+  PetscCall(TestClose(value[0], 2e-3, 1e-4, "viscosity"));
+  PetscCall(Summary("velocity", "error", 1, value));
+  PetscCall(TestClose(value[0], 0.0, 0.03, "relative error of the initial velocity"));
+  PetscCall(FlowCase("control/invert.yaml"));
+  PetscCall(TestSetKey("output", folder));
+  PetscCall(TestSetKey("invert_loss", "misfit"));
+  PetscCall(WeftInvert());
+  PetscCall(Summary("terms", "misfit", 1, value));
+  PetscCall(TestClose(value[0], 0.0, 1e-8, "misfit of a control that costs nothing"));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   PetscMPIInt size;
@@ -196,6 +280,8 @@ static PetscErrorCode Test(void)
   PetscCall(TestTeams(size));
   PetscCall(TestResume());
   PetscCall(TestBounds());
+  PetscCall(TestSmoke(size));
+  PetscCall(TestRecovered());
   PetscFunctionReturn(0);
 }
 

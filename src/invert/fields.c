@@ -11,7 +11,8 @@ typedef struct {
 
 /* Shown: every state, and every unknown that is a field and no state; renamed for each run. */
 typedef struct {
-  PetscInt    input[WEFT_OP_MAX], count, runs; /* runs: 4 with a truth, else 2 */
+  PetscInt    input[WEFT_OP_MAX], count;
+  PetscBool known[WEFT_OP_MAX];               /* is there a truth; not of a control */
   const char *name[WEFT_OP_MAX];               /* of inputs that are no state */
   WeftState state[4][WEFT_OP_MAX];
   Run       run[RUNS];
@@ -48,15 +49,18 @@ static PetscErrorCode ShownCreate(WeftInversion v, Shown *s)
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(s, sizeof(*s)));
-  for (PetscInt i = 0; i < v->states; i++) s->input[s->count++] = i;
+  for (PetscInt i = 0; i < v->states; i++) {
+    s->known[s->count]   = v->truth_known;
+    s->input[s->count++] = i;
+  }
   for (PetscInt k = 0; k < v->unknowns; k++)
     if (v->unknown[k].input >= v->states && !v->unknown[k].width) {
       s->name[s->count]    = v->unknown[k].name;
+      s->known[s->count]   = v->truth_moves && !v->unknown[k].in_time ? PETSC_TRUE : PETSC_FALSE;
       s->input[s->count++] = v->unknown[k].input;
     }
   s->vector[GUESS]     = v->guess;
   s->vector[RECOVERED] = v->best;
-  s->runs              = v->truth_known ? 4 : 2;
   for (PetscInt i = 0; i < s->count; i++)
     for (PetscInt r = 0; r < 4; r++) PetscCall(Renamed(WeftStateSpace(v->input[s->input[i]]), run_names[r], s->name[i], &s->state[r][i]));
   for (PetscInt r = 0; r < RUNS; r++) {
@@ -113,7 +117,7 @@ static PetscErrorCode WriteFrame(WeftInversion v, Shown *s, PetscInt n)
     for (PetscInt r = 0; r < RUNS; r++) PetscCall(WeftStateCopy(s->run[r].in[s->input[i]], s->state[r][i]));
     PetscCall(WeftStateCopy(s->state[RECOVERED][i], s->state[RUNS][i]));
     PetscCall(WeftStateAXPY(s->state[RUNS][i], -1.0, s->state[TRUTH][i]));
-    for (PetscInt r = s->runs == 4 ? TRUTH : GUESS; r < (s->runs == 4 ? 4 : RUNS); r++) all[count++] = s->state[r][i];
+    for (PetscInt r = s->known[i] ? TRUTH : GUESS; r < (s->known[i] ? 4 : RUNS); r++) all[count++] = s->state[r][i];
     for (PetscInt k = 0; k < 2 && n == 0; k++) {
       PetscReal norm;
       PetscCall(WeftStateNorm(s->state[k ? TRUTH : RUNS][i], NORM_2, &norm));
@@ -140,7 +144,7 @@ static PetscErrorCode Advance(WeftInversion v, Shown *s)
 /* The field that is observed first (of simulation 0 and the last step) or, in one dimension, found first (at step 0). */
 static PetscErrorCode Picture(WeftInversion v, Shown *s, PetscInt shown, PetscInt field)
 {
-  const PetscInt first = s->runs == 4 ? TRUTH : GUESS, count = s->runs == 4 ? 4 : 2;
+  const PetscInt first = s->known[shown] ? TRUTH : GUESS, count = s->known[shown] ? 4 : 2;
   double        *values[4] = {NULL}, *x, lower = PETSC_INFINITY, upper = PETSC_NINFINITY;
   PetscInt       shape[3] = {1, 1, 1};
   WeftPanel      panel[4];
@@ -163,7 +167,7 @@ static PetscErrorCode Picture(WeftInversion v, Shown *s, PetscInt shown, PetscIn
   }
   PetscCall(WeftInversionPath(v, "picture.png", path));
   if (WeftGridLayout(v->grid)->dim > 1) PetscCall(WeftPictureWrite(path, count, panel, 4, PetscMax(1, 512 / PetscMax(shape[1], shape[2]))));
-  else PetscCall(WeftPlotWrite(path, WeftSpaceGetInfo(WeftStateSpace(v->input[s->input[shown]]))->name[field], "x", "", PETSC_FALSE, count, line));
+  else PetscCall(WeftPlotWrite(path, s->name[shown] ? s->name[shown] : WeftSpaceGetInfo(WeftStateSpace(v->input[s->input[shown]]))->name[field], "x", "", PETSC_FALSE, count, line));
   PetscCall(PetscFree(x));
   for (PetscInt k = 0; k < count; k++) PetscCall(PetscFree(values[k]));
   PetscFunctionReturn(0);
