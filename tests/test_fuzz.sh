@@ -22,7 +22,7 @@ for file in "$out"/seeds/*.h5; do printf X | dd of="$file" bs=1 conv=notrunc 2>/
 for target in yaml arrays series dataset; do
   mkdir -p "$out/corpus_$target"
   case $target in
-  yaml) cp cases/*/*.yaml "$out/corpus_yaml" ;;
+  yaml) for file in cases/*/*.yaml; do cp "$file" "$out/corpus_yaml/$(echo "$file" | tr / _)"; done ;;
   *) cp "$out/seeds/$target.h5" "$out/corpus_$target" ;;
   esac
   WEFT_FUZZ=$target "$out/target" -runs="${WEFT_RUNS:-200000}" -max_len=65536 -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$out/$target-" "$out/corpus_$target" >"$out/$target.log" 2>&1 || { tail -n 40 "$out/$target.log"; echo "test_fuzz: $target"; exit 1; }
