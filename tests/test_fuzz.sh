@@ -1,6 +1,6 @@
 #!/bin/bash
 # ctest: long; timeout 1800
-# The readers of files under libFuzzer with address and undefined-behaviour sanitizers, WEFT_RUNS made-up files each (200,000): case files,
+# The readers of files under libFuzzer with address and undefined-behaviour sanitizers, WEFT_RUNS made-up files each (20,000): case files,
 # arrays, series, datasets. A crash in our code fails; one inside HDF5 does too, and its input stays in WEFT_FUZZ_OUT. Needs clang.
 set -eu
 command -v clang >/dev/null || { echo "skipped: needs clang"; exit 77; }
@@ -25,6 +25,6 @@ for target in yaml arrays series dataset; do
   yaml) for file in cases/*/*.yaml; do cp "$file" "$out/corpus_yaml/$(echo "$file" | tr / _)"; done ;;
   *) cp "$out/seeds/$target.h5" "$out/corpus_$target" ;;
   esac
-  WEFT_FUZZ=$target "$out/target" -runs="${WEFT_RUNS:-200000}" -max_len=65536 -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$out/$target-" "$out/corpus_$target" >"$out/$target.log" 2>&1 || { tail -n 40 "$out/$target.log"; echo "test_fuzz: $target"; exit 1; }
+  WEFT_FUZZ=$target "$out/target" -runs="${WEFT_RUNS:-20000}" -max_len=65536 -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$out/$target-" "$out/corpus_$target" >"$out/$target.log" 2>&1 || { tail -n 40 "$out/$target.log"; echo "test_fuzz: $target"; exit 1; }
   echo "$target: $(sed -n 's/stat::number_of_executed_units: *//p' "$out/$target.log") files"
 done

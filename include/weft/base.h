@@ -99,6 +99,9 @@ PetscErrorCode WeftSettingsCompare(const char *settings, const char *const ignor
 #define WEFT_STATUS_STOPPED 75
 /* -time_limit in seconds from the start; PETSC_MAX_REAL without one. Fails on a text that is no time. */
 PetscErrorCode WeftTimeLimit(double *seconds);
+/* From now on SIGUSR1, SIGTERM and SIGINT are requests to end, for verbs that ask WeftStopAgree; a second SIGTERM or SIGINT ends the
+   program at once. Not collective. */
+void WeftStopListen(void);
 /* Has any rank been asked to end, or would `reserve` more seconds (the next piece of work and its file) go beyond the limit? Says why,
    once. For verbs that can go on later, between two pieces of work. Collective on the world. */
 PetscErrorCode WeftStopAgree(double reserve, PetscBool *stop);

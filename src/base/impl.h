@@ -85,8 +85,6 @@ PetscInt WeftTeamChoose(PetscInt size, PetscInt batch);
 
 extern PetscLogDouble WeftStartTime; /* of the program: wall times of summaries count from here */
 
-void WeftStopListen(void); /* takes SIGUSR1, SIGTERM and SIGINT as requests to end */
-
 extern const char *WeftHelpText; /* what WeftInitialize was given */
 void        WeftBlisChoose(void); /* before the first call of BLIS */
 void        WeftBlisStart(void);

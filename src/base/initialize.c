@@ -43,13 +43,11 @@ PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
   PetscErrorCode ierr;
   PetscBool      set;
 
-  WeftStopListen();
   WeftBlisChoose();
   if (SplitArguments(*argc, *argv)) return PETSC_ERR_MEM;
   if (help) WeftHelpText = help;
   ierr = PetscInitialize(&petsc_argc, &petsc_argv, NULL, NULL);
   if (ierr) return ierr;
-  WeftStopListen(); /* PETSc takes SIGTERM for an error */
   PetscFunctionBegin;
   PetscCall(PetscTime(&WeftStartTime));
   PetscCall(PetscPushErrorHandler(HandleError, NULL));

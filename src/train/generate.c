@@ -276,6 +276,7 @@ PetscErrorCode WeftDatasetGenerate(void)
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("dataset_fields", &fields));
   if (fields) PetscFunctionReturn(WeftDatasetRandom());
+  WeftStopListen();
   PetscCall(PetscMemzero(&g, sizeof(g)));
   PetscCall(ReadKeys(&g));
   PetscCall(CreateGrids(&g));

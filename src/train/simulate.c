@@ -265,6 +265,7 @@ PetscErrorCode WeftSimulate(void)
   Simulation s;
 
   PetscFunctionBegin;
+  WeftStopListen();
   PetscCall(Create(&s));
   PetscCall(Resume(&s));
   if (s.start < s.steps) {

@@ -197,6 +197,7 @@ static PetscErrorCode Run(Training *t)
   double   begin;
 
   PetscFunctionBegin;
+  WeftStopListen();
   PetscCall(WeftTimeLimit(&begin));
   PetscCall(WeftGetInt("train_epochs", &epochs));
   PetscCall(WeftGetInt("train_updates", &t->updates));
