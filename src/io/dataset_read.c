@@ -133,7 +133,8 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(d->space);
   const WeftLayout    *l    = WeftGridLayout(info->grid);
-  PetscInt             at[3];
+  PetscInt             at[3] = {0, 0, 0};
+  PetscBool            bad;
 
   PetscFunctionBegin;
   PetscCheck(!d->writing && simulation >= 0 && simulation < d->info.simulations && frame >= 0 && frame < d->info.frames, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "there is no frame %" PetscInt_FMT " of simulation %" PetscInt_FMT " in %s", frame, simulation, d->file.path);
@@ -143,7 +144,8 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
     item->slab.start[0] = (hsize_t)simulation;
     item->slab.start[1] = (hsize_t)frame;
     if (WeftSlabRead(&d->file, item->dataset, &item->slab, d->values) < 0) continue;
-    if (!d->any_value) WeftFileFault(&d->file, WeftFindNotFinite(l, info->location[f], d->values, at), "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
+    bad = d->any_value ? PETSC_FALSE : WeftFindNotFinite(l, info->location[f], d->values, at); /* before its place is an argument */
+    WeftFileFault(&d->file, bad, "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
     WeftPlaneUnpack(l, info->location[f], d->values, WeftStatePlaneWrite(state, f, sample));
   }
   PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
