@@ -37,6 +37,6 @@ for kind in nan fast; do
     [ "$(number $kind.1x1 skipped_samples)" = "$(number $kind.$layout skipped_samples)" ] || fail "$kind: $layout left out $(number $kind.$layout skipped_samples), one rank $(number $kind.1x1 skipped_samples)"
   done
   [ "$(number $kind.1x1 skipped_samples)" -ge 2 ] || fail "$kind: $(number $kind.1x1 skipped_samples) samples were left out"
-  h5dump -d /weights $kind.1x1/weights.h5 | grep -qi nan && fail "$kind: the weights are not finite"
+  h5dump -d /weights $kind.1x1/weights.h5 | tail -n +2 | grep -qi nan && fail "$kind: the weights are not finite"
 done
 exit 0
