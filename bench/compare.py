@@ -432,6 +432,7 @@ def main():
     parser.add_argument("--results", default=str(HERE / "results.json"))
     parser.add_argument("--page")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
     if options.list:
         for row in ROWS:
             print(f"{row.__name__:16} {row.__doc__}")
