@@ -2,7 +2,7 @@
    the nodes around them, then what is made of these; each in loops over the strip that vectorise (strip.c).
 
    The nodes: where the places of a strip lie within two cells of each other along every axis, as they do in flows that are smooth
-   on the grid, they are read in rows and selected; elsewhere they are gathered one by one, several times as slow. Both make the
+   on the grid, they are read in rows and selected; elsewhere they are gathered one by one. Both make the
    same values, and scatters the same sums in the same order: WeftLookup's `plain` takes the second everywhere, for tests. */
 #ifndef WEFT_OP_STRIP_H
 #define WEFT_OP_STRIP_H
