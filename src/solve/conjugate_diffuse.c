@@ -5,25 +5,21 @@
 #include "solve/impl.h"
 #include "solve/implicit.h"
 
-#define TOLERANCE 1e-14
 #define MOST_ITERATIONS 5000
 
 typedef struct {
-  WeftOp     backwards; /* y - dt viscosity Laplacian(y) */
-  MPI_Comm   comm;
-  PetscInt   batch, rows, total; /* unknowns of a sample: mine, of all ranks */
-  WeftState  search, image;
-  double    *residual, *solution, *direction, *product, *terms; /* [sample][field][unknowns] */
-  PetscReal *scalars;                                           /* [4][batch] */
-  PetscInt64 *sums;                                             /* [batch][2] */
-} Conjugate;
+  WeftOp        backwards; /* y - dt viscosity Laplacian(y) */
+  WeftState     search, image;
+  WeftState     viscosity; /* of the solve under way */
+  WeftConjugate conjugate; /* [sample][field][unknowns] */
+} Diffuse;
 
 /* Between the unknowns of a state and an array. */
-static void Copy(const Conjugate *c, WeftState state, double *values, PetscBool load)
+static void Copy(const Diffuse *c, WeftState state, double *values, PetscBool load)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
 
-  for (PetscInt b = 0; b < c->batch; b++)
+  for (PetscInt b = 0; b < c->conjugate.batch; b++)
     for (PetscInt f = 0; f < info->fields; f++) {
       const WeftRows rows  = WeftRowsOwned(WeftGridLayout(info->grid), info->location[f]);
       const double  *from  = WeftStatePlane(state, f, b);
@@ -36,58 +32,30 @@ static void Copy(const Conjugate *c, WeftState state, double *values, PetscBool 
     }
 }
 
-static PetscErrorCode Products(Conjugate *c, const double *x, const double *y, PetscReal product[])
+/* image := A direction */
+static PetscErrorCode Multiply(void *context)
 {
-  PetscFunctionBegin;
-  PetscCall(WeftExactProducts(c->comm, c->total, c->batch, c->rows, x, y, c->terms, c->sums, product));
-  PetscFunctionReturn(0);
-}
-
-/* product := A direction */
-static PetscErrorCode Multiply(Conjugate *c, WeftState viscosity)
-{
-  const WeftState x[2] = {c->search, viscosity}, dx[2] = {c->search, NULL};
+  Diffuse        *c    = (Diffuse *)context;
+  const WeftState x[2] = {c->search, c->viscosity}, dx[2] = {c->search, NULL};
 
   PetscFunctionBegin;
-  Copy(c, c->search, c->direction, PETSC_FALSE);
+  Copy(c, c->search, c->conjugate.direction, PETSC_FALSE);
   PetscCall(WeftOpTangent(c->backwards, x, &c->image, NULL, dx, &c->image));
-  Copy(c, c->image, c->product, PETSC_TRUE);
+  Copy(c, c->image, c->conjugate.image, PETSC_TRUE);
   PetscFunctionReturn(0);
 }
 
-/* solution := A^-1 residual. Samples that have converged stay as they are: their steps are 0. */
-static PetscErrorCode Solve(Conjugate *c, WeftState viscosity)
+/* solution := A^-1 residual */
+static PetscErrorCode Solve(Diffuse *c, WeftState viscosity)
 {
-  const PetscInt n   = c->batch, all = n * c->rows;
-  PetscReal     *rr = c->scalars, *rr0 = rr + n, *before = rr + 2 * n, *dq = rr + 3 * n;
+  PetscInt  iterations;
+  PetscReal left;
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(c->solution, all));
-  PetscCall(PetscArrayzero(c->direction, all));
-  PetscCall(Products(c, c->residual, c->residual, rr0));
-  for (PetscInt s = 0; s < n; s++) before[s] = 0.0;
-  for (PetscInt iteration = 0;; iteration++) {
-    PetscBool done = PETSC_TRUE;
-    PetscCall(Products(c, c->residual, c->residual, rr));
-    for (PetscInt s = 0; s < n; s++)
-      if (!(rr[s] <= TOLERANCE * TOLERANCE * rr0[s])) done = PETSC_FALSE;
-    if (done) PetscFunctionReturn(0);
-    if (iteration == MOST_ITERATIONS || !(rr[0] == rr[0])) return WeftFail(c->comm, "implicit diffusion did not converge in %" PetscInt_FMT " iterations%s; a shorter time step, or -solve_pc_type hypre", iteration, rr[0] == rr[0] ? "" : ": values are not finite");
-    for (PetscInt s = 0; s < n; s++) {
-      const double beta = before[s] != 0.0 ? rr[s] / before[s] : 0.0;
-      for (PetscInt i = s * c->rows; i < (s + 1) * c->rows; i++) c->direction[i] = c->residual[i] + beta * c->direction[i];
-      before[s] = rr[s];
-    }
-    PetscCall(Multiply(c, viscosity));
-    PetscCall(Products(c, c->direction, c->product, dq));
-    for (PetscInt s = 0; s < n; s++) {
-      const double alpha = rr[s] <= TOLERANCE * TOLERANCE * rr0[s] || dq[s] == 0.0 ? 0.0 : rr[s] / dq[s];
-      for (PetscInt i = s * c->rows; i < (s + 1) * c->rows; i++) {
-        c->solution[i] += alpha * c->direction[i];
-        c->residual[i] -= alpha * c->product[i];
-      }
-    }
-  }
+  c->viscosity = viscosity;
+  PetscCall(WeftConjugateSolve(&c->conjugate, MOST_ITERATIONS, &iterations, &left));
+  if (left != 0.0) return WeftFail(c->conjugate.comm, "implicit diffusion did not converge in %" PetscInt_FMT " iterations%s; a shorter time step, or -solve_pc_type hypre", iterations, left == left ? "" : ": values are not finite");
+  PetscFunctionReturn(0);
 }
 
 /* ---- maps -------------------------------------------------------------------------------------------------------------------- */
@@ -95,16 +63,16 @@ static PetscErrorCode Solve(Conjugate *c, WeftState viscosity)
 /* y = x + A^-1 (x - (x - dt viscosity Laplacian(x))): ghosts of moving walls stand in the bracket. */
 static PetscErrorCode DiffuseApply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
 {
-  Conjugate *c = (Conjugate *)WeftOpContext(op);
+  Diffuse *c = (Diffuse *)WeftOpContext(op);
 
   PetscFunctionBegin;
   (void)record;
   PetscCall(WeftOpApply(c->backwards, x, &c->image, NULL));
-  Copy(c, x[0], c->residual, PETSC_TRUE);
-  Copy(c, c->image, c->product, PETSC_TRUE);
-  for (PetscInt i = 0; i < c->batch * c->rows; i++) c->residual[i] -= c->product[i];
+  Copy(c, x[0], c->conjugate.residual, PETSC_TRUE);
+  Copy(c, c->image, c->conjugate.image, PETSC_TRUE);
+  for (PetscInt i = 0; i < c->conjugate.batch * c->conjugate.n; i++) c->conjugate.residual[i] -= c->conjugate.image[i];
   PetscCall(Solve(c, x[1]));
-  Copy(c, y[0], c->solution, PETSC_FALSE);
+  Copy(c, y[0], c->conjugate.solution, PETSC_FALSE);
   PetscCall(WeftStateAXPY(y[0], 1.0, x[0]));
   PetscFunctionReturn(0);
 }
@@ -112,7 +80,7 @@ static PetscErrorCode DiffuseApply(WeftOp op, const WeftState x[], const WeftSta
 /* A dy = dx + dt dviscosity Laplacian(y) */
 static PetscErrorCode DiffuseTangent(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState dx[], const WeftState dy[])
 {
-  Conjugate      *c      = (Conjugate *)WeftOpContext(op);
+  Diffuse        *c      = (Diffuse *)WeftOpContext(op);
   const WeftState at[2]  = {y[0], x[1]}, change[2] = {NULL, dx[1]};
 
   PetscFunctionBegin;
@@ -121,41 +89,41 @@ static PetscErrorCode DiffuseTangent(WeftOp op, const WeftState x[], const WeftS
   if (dx[1]) PetscCall(WeftOpTangent(c->backwards, at, &c->image, NULL, change, &c->image));
   if (dx[1]) PetscCall(WeftStateAXPY(dy[0], -1.0, c->image));
   if (dx[0]) PetscCall(WeftStateAXPY(dy[0], 1.0, dx[0]));
-  Copy(c, dy[0], c->residual, PETSC_TRUE);
+  Copy(c, dy[0], c->conjugate.residual, PETSC_TRUE);
   PetscCall(Solve(c, x[1]));
-  Copy(c, dy[0], c->solution, PETSC_FALSE);
+  Copy(c, dy[0], c->conjugate.solution, PETSC_FALSE);
   PetscFunctionReturn(0);
 }
 
 /* A s = y_bar; x_bar += s, viscosity_bar += dt sum of s Laplacian(y) */
 static PetscErrorCode DiffuseAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
 {
-  Conjugate      *c     = (Conjugate *)WeftOpContext(op);
+  Diffuse        *c     = (Diffuse *)WeftOpContext(op);
   const WeftState at[2] = {y[0], x[1]}, bar[2] = {NULL, x_bar[1]};
 
   PetscFunctionBegin;
   (void)record;
   if (!x_bar[0] && !x_bar[1]) PetscFunctionReturn(0);
-  Copy(c, y_bar[0], c->residual, PETSC_TRUE);
+  Copy(c, y_bar[0], c->conjugate.residual, PETSC_TRUE);
   PetscCall(Solve(c, x[1]));
-  Copy(c, c->search, c->solution, PETSC_FALSE);
+  Copy(c, c->search, c->conjugate.solution, PETSC_FALSE);
   if (x_bar[0]) PetscCall(WeftStateAXPY(x_bar[0], 1.0, c->search));
   if (!x_bar[1]) PetscFunctionReturn(0);
-  for (PetscInt i = 0; i < c->batch * c->rows; i++) c->solution[i] = -c->solution[i];
-  Copy(c, c->search, c->solution, PETSC_FALSE);
+  for (PetscInt i = 0; i < c->conjugate.batch * c->conjugate.n; i++) c->conjugate.solution[i] = -c->conjugate.solution[i];
+  Copy(c, c->search, c->conjugate.solution, PETSC_FALSE);
   PetscCall(WeftOpAdjoint(c->backwards, at, &c->image, NULL, &c->search, bar));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode DiffuseDestroy(void *context)
 {
-  Conjugate *c = (Conjugate *)context;
+  Diffuse *c = (Diffuse *)context;
 
   PetscFunctionBegin;
   PetscCall(WeftOpDestroy(&c->backwards));
   PetscCall(WeftStateDestroy(&c->search));
   PetscCall(WeftStateDestroy(&c->image));
-  PetscCall(PetscFree7(c->residual, c->solution, c->direction, c->product, c->terms, c->scalars, c->sums));
+  PetscCall(WeftConjugateDestroy(&c->conjugate));
   PetscCall(PetscFree(c));
   PetscFunctionReturn(0);
 }
@@ -165,25 +133,22 @@ PetscErrorCode WeftOpCreateConjugateDiffuse(WeftSpace fields, PetscReal dt, Weft
   static const WeftOpMaps maps = {DiffuseApply, DiffuseTangent, DiffuseAdjoint, DiffuseDestroy, NULL};
   const WeftSpaceInfo    *info = WeftSpaceGetInfo(fields);
   WeftSpace               in[2];
-  PetscInt                all;
-  Conjugate              *c;
+  Diffuse                *c;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&c));
   PetscCall(WeftOpCreateDiffuse(fields, -dt, &c->backwards));
   PetscCall(WeftStateCreate(fields, &c->search));
   PetscCall(WeftStateCreate(fields, &c->image));
-  c->comm  = info->comm;
-  c->batch = info->batch;
+  c->conjugate = (WeftConjugate){.comm = info->comm, .batch = info->batch, .multiply = Multiply, .context = c};
   for (PetscInt f = 0; f < info->fields; f++) {
     const WeftRows rows = WeftRowsOwned(WeftGridLayout(info->grid), info->location[f]);
     PetscInt       lo[3], hi[3];
     WeftLayoutUnknowns(WeftGridLayout(info->grid), info->location[f], lo, hi);
-    c->rows += rows.n[0] * rows.n[1] * rows.n[2];
-    c->total += (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
+    c->conjugate.n += rows.n[0] * rows.n[1] * rows.n[2];
+    c->conjugate.total += (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
   }
-  all = c->batch * c->rows;
-  PetscCall(PetscMalloc7(all, &c->residual, all, &c->solution, all, &c->direction, all, &c->product, all, &c->terms, 4 * c->batch, &c->scalars, 2 * c->batch, &c->sums));
+  PetscCall(WeftConjugateSetUp(&c->conjugate));
   in[0] = fields;
   in[1] = WeftOpInSpace(c->backwards, 1);
   PetscCall(WeftOpCreate("ImplicitDiffuse", &maps, c, WEFT_NEEDS_INPUTS | WEFT_NEEDS_OUTPUTS, 2, in, 1, &fields, op));

@@ -123,6 +123,26 @@ PetscErrorCode WeftCapacitanceDestroy(WeftCapacitance *capacitance);
 /* Values of the box: b (0 in closed cells) -> p, of which the values in closed cells mean nothing. Collective. */
 PetscErrorCode WeftCapacitanceSolve(WeftCapacitance capacitance);
 
+/* ---- conjugate gradients ------------------------------------------------------------------------------------------------- */
+
+/* A x = b for a symmetric definite A and all samples of a batch, with the same bits on every layout (conjugate.c). The caller gives
+   comm, batch, n, total, and what A is: image := A direction; z := M^-1 residual, in room of the caller's (precondition NULL: M = 1). */
+typedef struct {
+  MPI_Comm    comm;
+  PetscInt    batch, n, total; /* unknowns of a sample: of this rank, of all ranks */
+  double     *residual, *solution, *direction, *image, *terms; /* [batch][n] */
+  PetscReal  *scalars;                                         /* [5][batch] */
+  PetscInt64 *sums;                                            /* [batch][2] */
+  PetscErrorCode (*multiply)(void *context);
+  PetscErrorCode (*precondition)(void *context, const double **z);
+  void *context;
+} WeftConjugate;
+PetscErrorCode WeftConjugateSetUp(WeftConjugate *conjugate); /* room for the arrays */
+PetscErrorCode WeftConjugateDestroy(WeftConjugate *conjugate);
+/* residual: b on entry. solution := A^-1 b to 1e-14 |b|, at most `most` iterations. *left: 0, or where it did not converge |r| / |b| of
+   a sample, or NaN. Collective: four reductions an iteration, six with a preconditioner. */
+PetscErrorCode WeftConjugateSolve(WeftConjugate *conjugate, PetscInt most, PetscInt *iterations, PetscReal *left);
+
 /* ---- L with obstacles ------------------------------------------------------------------------------------------------------ */
 
 struct _n_WeftPoisson {
@@ -136,9 +156,7 @@ struct _n_WeftPoisson {
   WeftPieces      pieces;       /* with obstacles */
   WeftCapacitance capacitance;  /* NULL: conjugate gradients, or no obstacle */
   WeftState       search, image; /* conjugate gradients: directions d, and L d */
-  double         *residual, *solution, *direction, *product, *terms; /* [batch][cells] */
-  PetscReal      *scalars;      /* [5][batch] */
-  PetscInt64     *sums;         /* [batch][2] */
+  WeftConjugate   conjugate;
   WeftBox         single;       /* for one sample, the preconditioner of KSP; made on first use */
 };
 /* As WeftPoissonCreate; direct false: without what WeftPoissonSolve needs for obstacles. */
@@ -152,9 +170,6 @@ PetscErrorCode WeftPoissonSolveValues(WeftPoisson poisson, WeftState x);
 PetscErrorCode WeftPoissonRestrict(WeftPoisson poisson, double *values);
 /* image := L search on open cells, 0 in closed ones. Collective. */
 PetscErrorCode WeftPoissonMultiply(WeftPoisson poisson, WeftState search, WeftState image);
-/* product[sample] = <x, y> over all ranks, the same bits on every layout; x, y: [batch][n] of this rank, `total` of a sample on all
-   ranks. terms [batch][n], sums [batch][2]: room. Collective: two reductions. */
-PetscErrorCode WeftExactProducts(MPI_Comm comm, PetscInt total, PetscInt batch, PetscInt n, const double *x, const double *y, double *terms, PetscInt64 sums[], PetscReal product[]);
 PetscErrorCode WeftPoissonIterateSetUp(WeftPoisson poisson);
 /* Values of the box: b -> p by conjugate gradients with the box solve as preconditioner. Collective. */
 PetscErrorCode WeftPoissonIterate(WeftPoisson poisson);

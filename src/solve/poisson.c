@@ -84,7 +84,7 @@ PetscErrorCode WeftPoissonDestroy(WeftPoisson *poisson)
   PetscCall(PetscFree(p->closed));
   PetscCall(WeftStateDestroy(&p->search));
   PetscCall(WeftStateDestroy(&p->image));
-  PetscCall(PetscFree7(p->residual, p->solution, p->direction, p->product, p->terms, p->scalars, p->sums));
+  PetscCall(WeftConjugateDestroy(&p->conjugate));
   PetscCall(WeftGridDestroy(&p->grid));
   PetscCall(PetscFree(p));
   PetscFunctionReturn(0);
