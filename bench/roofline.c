@@ -212,7 +212,7 @@ static PetscErrorCode Buoyancy(const Spaces *s, WeftOp *op)
 }
 static PetscErrorCode SquaredError(const Spaces *s, WeftOp *op)
 {
-  return WeftOpCreateSquaredError(s->velocity, op);
+  return WeftOpCreateError(s->velocity, WEFT_ERROR_SQUARED, NULL, op);
 }
 static PetscErrorCode SemiLagrangian(const Spaces *s, WeftOp *op)
 {

@@ -56,7 +56,7 @@ static PetscErrorCode ProblemCreate(Problem *p)
   PetscCall(WeftSpaceCreateVelocity(p->grid, 1, &p->velocity));
   PetscCall(WeftSpaceCreateNumbers(PETSC_COMM_WORLD, 1, 1, PETSC_TRUE, &p->viscosity));
   PetscCall(CreateStep(p));
-  PetscCall(WeftOpCreateSquaredError(p->velocity, &p->options.loss));
+  PetscCall(WeftOpCreateError(p->velocity, WEFT_ERROR_SQUARED, NULL, &p->options.loss));
   p->options.states = 1;
   p->options.length = STEPS;
   for (PetscInt i = 0; i < 2; i++) {

@@ -508,7 +508,7 @@ static PetscErrorCode TestSquaredError(void)
   PetscCall(CreateBox(2, cells, WEFT_SIDE_OPEN, WEFT_SIDE_SLIP, WEFT_WALL_MIRROR, 1, &box));
   PetscCall(Create(box.velocity, Zero, &x[0]));
   PetscCall(Create(box.velocity, Uniform, &x[1]));
-  PetscCall(WeftOpCreateSquaredError(box.velocity, &op));
+  PetscCall(WeftOpCreateError(box.velocity, WEFT_ERROR_SQUARED, NULL, &op));
   PetscCall(Take(&op, x, &terms[0]));
   terms[1] = terms[0];
   PetscCall(WeftOpCreateSum(WeftStateSpace(terms[0]), 2, coefficients, &op));

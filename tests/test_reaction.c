@@ -179,7 +179,7 @@ static PetscErrorCode Train(Setting *s, const WeftState state[], PetscInt update
   PetscCall(TestSetKey("optimizer_rate", test_argc > 2 ? test_argv[2] : "0.03"));
   PetscCall(TestSetKey("optimizer_schedule", "cosine"));
   PetscCall(WeftOptimizerCreateFromKeys(count, updates, &adam));
-  PetscCall(WeftOpCreateSquaredError(s->space, &options.loss));
+  PetscCall(WeftOpCreateError(s->space, WEFT_ERROR_SQUARED, NULL, &options.loss));
   PetscCall(WeftRolloutCreate(&options, &rollout));
   for (PetscInt k = 0; k < updates; k++) {
     const PetscInt  from    = (PetscInt)(WeftRandomUniform(2, WEFT_STREAM_ORDER, k) * (SNAPSHOTS - UNROLL + 1));

@@ -161,7 +161,7 @@ static PetscErrorCode ProblemCreate(MPI_Comm comm, Problem *p)
   PetscCall(WeftSpaceCreatePlanes(p->grid, BATCH, 1, names, locations, &p->fields));
   PetscCall(WeftSpaceCreateNumbers(comm, BATCH, 2, PETSC_FALSE, &p->weights));
   PetscCall(CreateStep(p));
-  PetscCall(WeftOpCreateSquaredError(p->fields, &p->options.loss));
+  PetscCall(WeftOpCreateError(p->fields, WEFT_ERROR_SQUARED, NULL, &p->options.loss));
   p->options.states = 1;
   p->options.length = STEPS;
   PetscCall(WeftStateCreate(p->fields, &p->input[0]));

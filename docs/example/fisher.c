@@ -163,7 +163,7 @@ static PetscErrorCode Train(WeftOp step, WeftNet net, WeftState initial, WeftSta
   PetscReal          norm, *losses;
 
   PetscFunctionBegin;
-  PetscCall(WeftOpCreateSquaredError(WeftStateSpace(initial), &options.loss));
+  PetscCall(WeftOpCreateError(WeftStateSpace(initial), WEFT_ERROR_SQUARED, NULL, &options.loss));
   PetscCall(WeftRolloutCreate(&options, &rollout));
   PetscCall(WeftOptimizerCreateFromKeys(count, updates, &adam)); /* -optimizer_type, -optimizer_rate, ... */
   PetscCall(WeftStateCreate(WeftNetParameterSpace(net), &weights));

@@ -156,8 +156,6 @@ PetscErrorCode WeftOpCreateBuoyancy(WeftSpace velocity, WeftSpace scalar, PetscR
    granularity = ratio x coarse granularity): cells by the mean of their children, faces by the mean of the children of the
    face. */
 PetscErrorCode WeftOpCreateRestrict(WeftSpace fine, WeftSpace coarse, WeftOp *op);
-/* (state, target) -> per sample 0.5 sum over unknowns of (state - target)^2, this rank's part (NUMBERS per sample, 1). */
-PetscErrorCode WeftOpCreateSquaredError(WeftSpace space, WeftOp *op);
 /* A point at which a field is observed: the lowest unknown around it and how far it lies towards the next one along each axis. */
 typedef struct {
   PetscInt  state, field; /* which state, which field of it */
@@ -182,9 +180,9 @@ PetscErrorCode WeftObserveTake(WeftOp op, PetscInt time, const WeftState states[
 PetscErrorCode WeftOpCreateInterpolate(WeftSpace fields, PetscInt knots, WeftOp *op);
 /* The knots' values nearest to fields: a first guess. Collective on the space communicator. */
 PetscErrorCode WeftInterpolateKnots(WeftOp op, WeftState fields, WeftState knots);
-/* Losses, (state, target) -> per sample one number, this rank's part, with a weight of every value (fields as in Affine; copied;
-   NULL: 1):  squared 0.5 sum w (s - t)^2,  absolute sum w |s - t|,  relative 0.5 sum w (s - t)^2 / sum w t^2 (a target of zeros: as
-   squared). */
+/* Losses, (state, target) -> per sample one number (NUMBERS per sample, 1), this rank's part of a sum over unknowns, with a weight w
+   of every value (fields as in Affine; copied; NULL: 1):  squared 0.5 sum w (s - t)^2,  absolute sum w |s - t|,  relative
+   0.5 sum w (s - t)^2 / sum w t^2 (a target of zeros: as squared). */
 typedef enum { WEFT_ERROR_SQUARED, WEFT_ERROR_ABSOLUTE, WEFT_ERROR_RELATIVE } WeftErrorKind;
 PetscErrorCode WeftOpCreateError(WeftSpace space, WeftErrorKind kind, WeftState weight, WeftOp *op);
 /* (velocity, anything) -> sum over cells of w (div u)^2; weight: one cell field. */

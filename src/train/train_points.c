@@ -169,13 +169,11 @@ static PetscErrorCode TrainNet(Run *r)
   char         path[PETSC_MAX_PATH_LEN];
   WeftProgress progress;
   double      *reduced;
-  FILE        *table = NULL;
+  FILE        *table;
 
   PetscFunctionBegin;
   PetscCall(InFolder(r, "train.csv", path));
-  if (!PetscGlobalRank) table = fopen(path, "w");
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, !PetscGlobalRank && !table ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written", path));
-  if (table) fprintf(table, "update,loss,data,residual\n");
+  PetscCall(WeftTableOpen(path, "update,loss,data,residual", 0, &table));
   PetscCall(PetscMalloc1(r->parameters + SETS, &reduced));
   PetscCall(WeftProgressCreate("train (points)", r->updates, &progress));
   for (PetscInt k = 0; k < r->updates; k++) {
@@ -227,7 +225,7 @@ static PetscErrorCode SolveInverse(Run *r)
   options.step   = WeftModelStep(r->model);
   options.states = 1;
   options.length = r->observed;
-  PetscCall(WeftOpCreateSquaredError(WeftModelVelocitySpace(r->model), &options.loss));
+  PetscCall(WeftOpCreateError(WeftModelVelocitySpace(r->model), WEFT_ERROR_SQUARED, NULL, &options.loss));
   PetscCall(WeftRolloutCreate(&options, &rollout));
   PetscCall(WeftOpDestroy(&options.loss));
   PetscCall(PetscCalloc1(r->observed, &target));
