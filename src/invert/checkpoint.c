@@ -109,7 +109,7 @@ static PetscErrorCode GetOptimizer(WeftInversion v, WeftArrays arrays, const cha
 
 PetscErrorCode WeftCheckpointWrite(WeftInversion v)
 {
-  const PetscInt   four       = 5;
+  const PetscInt   count      = 5;
   const double     numbers[5] = {(double)v->iteration, (double)v->evaluations, v->seconds_before + MPI_Wtime() - v->begin, v->first_norm, v->best_loss};
   const PetscReal *z;
   PetscInt         local, total, *places;
@@ -124,7 +124,7 @@ PetscErrorCode WeftCheckpointWrite(WeftInversion v)
   PetscCall(Put(arrays, "/vector", local, places, total, z));
   PetscCall(VecRestoreArrayRead(v->z, &z));
   PetscCall(PutOptimizer(v, arrays, local, places, total));
-  PetscCall(WeftArraysSet(arrays, "/progress", 1, &four, numbers));
+  PetscCall(WeftArraysSet(arrays, "/progress", 1, &count, numbers));
   PetscCall(WeftArraysSetString(arrays, "case", WeftCaseName()));
   PetscCall(WeftInversionPath(v, "unknowns.h5", path));
   PetscCall(WeftArraysWrite(arrays, path));

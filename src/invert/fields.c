@@ -44,8 +44,7 @@ static PetscErrorCode Renamed(WeftSpace space, const char *prefix, const char *i
 
 static PetscErrorCode ShownCreate(WeftInversion v, Shown *s)
 {
-  const WeftOp step = WeftModelStep(v->model);
-  char         path[PETSC_MAX_PATH_LEN], name[64];
+  char path[PETSC_MAX_PATH_LEN], name[64];
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(s, sizeof(*s)));
@@ -64,8 +63,7 @@ static PetscErrorCode ShownCreate(WeftInversion v, Shown *s)
   for (PetscInt i = 0; i < s->count; i++)
     for (PetscInt r = 0; r < 4; r++) PetscCall(Renamed(WeftStateSpace(v->input[s->input[i]]), run_names[r], s->name[i], &s->state[r][i]));
   for (PetscInt r = 0; r < RUNS; r++) {
-    for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(step, i), &s->run[r].in[i]));
-    for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &s->run[r].out[i]));
+    PetscCall(WeftStepStates(WeftModelStep(v->model), s->run[r].in, s->run[r].out));
     for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCopy(r == TRUTH ? v->truth[i] : v->input[i], s->run[r].in[i]));
   }
   PetscCall(PetscCalloc1(PetscMax(v->count, 1), &s->series));
@@ -79,17 +77,12 @@ static PetscErrorCode ShownCreate(WeftInversion v, Shown *s)
 
 static PetscErrorCode ShownDestroy(WeftInversion v, Shown *s)
 {
-  const WeftOp step = WeftModelStep(v->model);
-
   PetscFunctionBegin;
   for (PetscInt b = 0; b < v->count; b++) PetscCall(WeftSeriesDestroy(&s->series[b]));
   PetscCall(PetscFree(s->series));
   for (PetscInt i = 0; i < s->count; i++)
     for (PetscInt r = 0; r < 4; r++) PetscCall(WeftStateDestroy(&s->state[r][i]));
-  for (PetscInt r = 0; r < RUNS; r++) {
-    for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateDestroy(&s->run[r].in[i]));
-    for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&s->run[r].out[i]));
-  }
+  for (PetscInt r = 0; r < RUNS; r++) PetscCall(WeftStepStatesDestroy(WeftModelStep(v->model), s->run[r].in, s->run[r].out));
   PetscFunctionReturn(0);
 }
 

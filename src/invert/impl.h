@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weft/invert.h>
+#include "train/flow.h"
 
 #define WEFT_UNKNOWNS_MAX 8
 #define WEFT_TERMS_MAX 8

@@ -322,19 +322,15 @@ static PetscErrorCode TakeReference(WeftInversion v)
   PetscInt  t = 0;
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < v->inputs; i++) {
-    PetscCall(WeftStateCreate(WeftStateSpace(v->truth[i]), &in[i]));
-    PetscCall(WeftStateCopy(v->truth[i], in[i]));
-  }
-  for (PetscInt i = 0; i < WeftOpOutputs(WeftModelStep(v->model)); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(WeftModelStep(v->model), i), &out[i]));
+  PetscCall(WeftStepStates(WeftModelStep(v->model), in, out));
+  for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCopy(v->truth[i], in[i]));
   for (PetscInt n = 1; n <= v->steps && t < v->times; n++) {
     PetscCall(WeftOpApply(WeftModelStep(v->model), in, out, NULL));
     for (PetscInt s = 0; s < v->states; s++) PetscCall(WeftStateCopy(out[s], in[s]));
     if (n == v->time[t]) PetscCall(WeftObserveTake(v->observe, t++, in));
   }
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, v->grid));
-  for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateDestroy(&in[i]));
-  for (PetscInt i = 0; i < WeftOpOutputs(WeftModelStep(v->model)); i++) PetscCall(WeftStateDestroy(&out[i]));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(v->model), in, out));
   PetscFunctionReturn(0);
 }
 

@@ -182,7 +182,7 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
   PetscCall(WeftTermsAdd(v, gradient ? PETSC_TRUE : PETSC_FALSE));
   for (PetscInt t = 0; t < v->terms; t++) sums[t] = v->term[t].value;
   sums[v->terms] = failed ? 1.0 : 0.0;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(v->terms + 1), MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
+  PetscCall(WeftReduce(sums, (PetscMPIInt)(v->terms + 1), MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
   v->evaluations++;
   v->loss = 0.0;
   for (PetscInt t = 0; t < v->terms; t++) v->loss += v->term[t].value = sums[t];

@@ -187,7 +187,7 @@ static PetscErrorCode Reduce(const WeftInversion v, const WeftUnknown *u, WeftSt
   if (!v->count) PetscCall(WeftStateZero(bar));
   for (PetscInt b = 1; b < v->count && u->shared; b++)
     for (PetscInt i = 0; i < info->count; i++) values[i] += values[b * info->count + i];
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, (PetscMPIInt)(info->count * (u->shared ? 1 : info->batch)), MPI_DOUBLE, MPI_SUM, u->shared ? PETSC_COMM_WORLD : v->info.space));
+  PetscCall(WeftReduce(values, (PetscMPIInt)(info->count * (u->shared ? 1 : info->batch)), MPI_DOUBLE, MPI_SUM, u->shared ? PETSC_COMM_WORLD : v->info.space));
   PetscFunctionReturn(0);
 }
 

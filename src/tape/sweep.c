@@ -158,7 +158,7 @@ static PetscErrorCode Clip(WeftRollout r, PetscReal after, const WeftState befor
   PetscFunctionBegin;
   if (r->options.clip == 0.0) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < r->states; i++) squares[1] += WeftStateSquare(before[i]);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, squares, 2, MPIU_REAL, MPIU_SUM, r->comm));
+  PetscCall(WeftReduce(squares, 2, MPIU_REAL, MPIU_SUM, r->comm));
   allowed = PetscSqr(r->options.clip) * squares[0];
   if (!(squares[1] > allowed)) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < r->states; i++) PetscCall(WeftStateAXPY(before[i], PetscSqrtReal(allowed / squares[1]) - 1.0, before[i]));
