@@ -1,4 +1,5 @@
 #include "support.h"
+#include <weft/io.h>
 #include "base/impl.h"
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +69,36 @@ PetscErrorCode TestCaptureEnd(char text[], int room)
 }
 int    test_argc;
 char **test_argv;
+
+PetscErrorCode TestWriteDataset(const char *path, PetscInt simulations, PetscInt frames, PetscReal fast)
+{
+  WeftDataInfo    info = {.simulations = simulations, .frames = frames, .numbers = 1, .number = {"reynolds"}, .frame_time = 0.5};
+  WeftGridOptions box;
+  WeftDataFile    file;
+  WeftState       state;
+  WeftSpace       velocity;
+  WeftGrid        grid;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridOptionsFromKeys(&box));
+  PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
+  PetscCall(WeftSpaceCreateVelocity(grid, 1, &velocity));
+  PetscCall(WeftStateCreate(velocity, &state));
+  PetscCall(WeftDataCreate(PETSC_COMM_WORLD, velocity, path, &info, &file));
+  for (PetscInt s = 0; s < simulations; s++) {
+    const PetscReal reynolds = 100.0 * (1.0 + (PetscReal)(s / 2));
+    PetscCall(WeftDataWriteNumbers(file, s, &reynolds));
+    for (PetscInt f = 0; f < frames; f++) {
+      PetscCall(WeftStateSetRandom(state, 100 * s + f, 0, s == simulations - 1 ? fast : 0.3, 0.2));
+      PetscCall(WeftDataWrite(file, s, f, state, 0));
+    }
+  }
+  PetscCall(WeftDataDestroy(&file));
+  PetscCall(WeftStateDestroy(&state));
+  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftGridDestroy(&grid));
+  PetscFunctionReturn(0);
+}
 
 int TestMain(int argc, char **argv, PetscErrorCode (*test)(void))
 {

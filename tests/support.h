@@ -24,6 +24,9 @@ PetscErrorCode TestCaptureEnd(char text[], int room);
     TestCheck(strstr(message_, expected), "%s: the message '%s' does not say '%s'", #call, message_, expected);                \
     TestCheck(!strstr(strstr(message_, "weft: error") + 1, "weft: error"), "%s: more than one message: %s", #call, message_);  \
   } while (0)
+/* A dataset on the box of the keys: random velocities, frames 0.5 apart; Reynolds numbers 100, 100, 200, 200, ...; the last simulation
+   moves at `fast` on top, the others at 0.3. Collective on the world. */
+PetscErrorCode TestWriteDataset(const char *path, PetscInt simulations, PetscInt frames, PetscReal fast);
 /* Called before TestMain: counts what is taken from PETSc's allocator. */
 PetscErrorCode  TestCountAllocations(void);
 extern PetscInt test_allocations;

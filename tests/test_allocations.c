@@ -202,37 +202,6 @@ static PetscErrorCode TestSweeps(const char *text, const char *name)
   PetscFunctionReturn(0);
 }
 
-/* Two simulations of four random frames. */
-static PetscErrorCode WriteDataset(const char *path)
-{
-  WeftDataInfo    info     = {.simulations = 2, .frames = 4, .numbers = 1, .number = {"reynolds"}, .frame_time = 0.5};
-  const PetscReal reynolds = 100.0;
-  WeftGridOptions box;
-  WeftDataFile    file;
-  WeftState       state;
-  WeftSpace       velocity;
-  WeftGrid        grid;
-
-  PetscFunctionBegin;
-  PetscCall(WeftGridOptionsFromKeys(&box));
-  PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
-  PetscCall(WeftSpaceCreateVelocity(grid, 1, &velocity));
-  PetscCall(WeftStateCreate(velocity, &state));
-  PetscCall(WeftDataCreate(PETSC_COMM_WORLD, velocity, path, &info, &file));
-  for (PetscInt s = 0; s < info.simulations; s++) {
-    PetscCall(WeftDataWriteNumbers(file, s, &reynolds));
-    for (PetscInt f = 0; f < info.frames; f++) {
-      PetscCall(WeftStateSetRandom(state, 10 * s + f, 0, 0.3, 0.2));
-      PetscCall(WeftDataWrite(file, s, f, state, 0));
-    }
-  }
-  PetscCall(WeftDataDestroy(&file));
-  PetscCall(WeftStateDestroy(&state));
-  PetscCall(WeftSpaceDestroy(&velocity));
-  PetscCall(WeftGridDestroy(&grid));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode TestUpdates(PetscInt size, PetscInt replicas)
 {
   WeftTrainer   trainer;
@@ -245,7 +214,7 @@ static PetscErrorCode TestUpdates(PetscInt size, PetscInt replicas)
   PetscCall(PetscSNPrintf(path, sizeof(path), "allocations_%" PetscInt_FMT "_%" PetscInt_FMT ".h5", size, replicas));
   PetscCall(PetscSNPrintf(number, sizeof(number), "%" PetscInt_FMT, replicas));
   PetscCall(LoadCase(train));
-  PetscCall(WriteDataset(path));
+  PetscCall(TestWriteDataset(path, 2, 4, 0.3));
   PetscCall(TestSetKey("train_dataset", path));
   PetscCall(TestSetKey("team_replicas", number));
   PetscCall(WeftTrainerCreate(&trainer));

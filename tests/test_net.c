@@ -1,8 +1,7 @@
 /* ctest: unit; ranks 1 2 4; timeout 120 */
 /* Nets: numbers of parameters, arrays, refused lines; the correction of a velocity: its adjoint is the transpose of its tangent,
    and forward run and adjoint fields have the same bits on every rank count. */
-#include <weft/nn.h>
-#include "support.h"
+#include "correction.h"
 
 static char *wake_lines[]  = {(char *)"residual 3 32", (char *)"residual 3 32", (char *)"residual 3 32", (char *)"conv 1 2"};
 static char *large_lines[] = {(char *)"conv 5 32 leaky_relu",
@@ -136,109 +135,30 @@ static PetscErrorCode CheckRefused(WeftGrid grid)
 
 /* ---- the correction --------------------------------------------------------------------------------------------------- */
 
-enum { VELOCITY, NUMBERS, PARAMETERS, INPUTS };
-typedef struct {
-  WeftSpace  velocity, numbers;
-  WeftNet    net;
-  WeftOp     op;
-  WeftState  x[INPUTS], x_bar[INPUTS], y, y_bar;
-  WeftRecord record;
-} Setup;
-
-static PetscErrorCode Create(WeftGrid grid, const WeftNetOptions *options, Setup *s)
+static PetscErrorCode Create(WeftGrid grid, const WeftNetOptions *options, Correction *s)
 {
-  static const PetscReal scale[] = {0.5, 2.0}, number_scale[] = {1.5};
-
   PetscFunctionBegin;
-  PetscCall(WeftSpaceCreateVelocity(grid, 2, &s->velocity));
-  PetscCall(WeftSpaceCreateNumbers(WeftSpaceGetInfo(s->velocity)->comm, 2, 1, PETSC_TRUE, &s->numbers));
-  PetscCall(WeftCorrectionCreate(s->velocity, s->numbers, scale, number_scale, options, &s->net, &s->op));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateCreate(WeftOpInSpace(s->op, i), &s->x[i]));
-    PetscCall(WeftStateCreate(WeftOpInSpace(s->op, i), &s->x_bar[i]));
-    PetscCall(WeftStateSetRandom(s->x[i], 5 + i, 0, 0.0, i == PARAMETERS ? 0.1 : 1.0));
-  }
-  PetscCall(WeftStateCreate(s->velocity, &s->y));
-  PetscCall(WeftStateCreate(s->velocity, &s->y_bar));
-  PetscCall(WeftStateSetRandom(s->y_bar, 15, 0, 0.0, 1.0));
-  PetscCall(WeftRecordCreate(s->op, &s->record));
-  PetscCall(WeftOpApply(s->op, s->x, &s->y, s->record));
-  PetscCall(WeftOpAdjoint(s->op, s->x, &s->y, s->record, &s->y_bar, s->x_bar));
+  PetscCall(CorrectionCreate(grid, PETSC_TRUE, options, s));
+  for (PetscInt i = 0; i < s->inputs; i++) PetscCall(WeftStateSetRandom(s->x[i], 5 + i, 0, 0.0, i == s->parameters ? 0.1 : 1.0));
+  PetscCall(CorrectionPlay(s));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Destroy(Setup *s)
-{
-  PetscFunctionBegin;
-  PetscCall(WeftRecordDestroy(&s->record));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateDestroy(&s->x[i]));
-    PetscCall(WeftStateDestroy(&s->x_bar[i]));
-  }
-  PetscCall(WeftStateDestroy(&s->y));
-  PetscCall(WeftStateDestroy(&s->y_bar));
-  PetscCall(WeftOpDestroy(&s->op));
-  PetscCall(WeftNetDestroy(&s->net));
-  PetscCall(WeftSpaceDestroy(&s->velocity));
-  PetscCall(WeftSpaceDestroy(&s->numbers));
-  PetscFunctionReturn(0);
-}
-
-/* |<Jv, w> - <v, J'w>| <= 1e-12 |Jv| |w| for v along all inputs at once. */
 static PetscErrorCode CheckTranspose(WeftGrid grid, const WeftNetOptions *options)
 {
-  WeftState dx[INPUTS], dy;
-  PetscReal forward, backward = 0.0, size[2];
-  Setup     s;
+  Correction s;
 
   PetscFunctionBegin;
   PetscCall(Create(grid, options, &s));
-  PetscCall(WeftStateCreate(s.velocity, &dy));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateCreate(WeftOpInSpace(s.op, i), &dx[i]));
-    PetscCall(WeftStateSetRandom(dx[i], 25 + i, 0, 0.0, 1.0));
-  }
-  PetscCall(WeftOpTangent(s.op, s.x, &s.y, s.record, dx, &dy));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscReal part;
-    PetscCall(WeftStateDot(dx[i], s.x_bar[i], &part));
-    if (WeftSpaceGetInfo(WeftOpInSpace(s.op, i))->kind == WEFT_NUMBERS)
-      TestCheck(part != 0.0, "input %d has no part in the gradient", (int)i);
-    backward += part;
-  }
-  PetscCall(WeftStateDot(dy, s.y_bar, &forward));
-  PetscCall(WeftStateNorm(dy, NORM_2, &size[0]));
-  PetscCall(WeftStateNorm(s.y_bar, NORM_2, &size[1]));
-  PetscCall(TestClose(backward, forward, 1e-12 * size[0] * size[1], "<v, J'w>"));
-  for (PetscInt i = 0; i < INPUTS; i++) PetscCall(WeftStateDestroy(&dx[i]));
-  PetscCall(WeftStateDestroy(&dy));
-  PetscCall(Destroy(&s));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode SameBits(WeftState mine, WeftState whole, const char *what)
-{
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(mine));
-  const WeftLayout    *l = WeftGridLayout(info->grid), *m = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(whole))->grid);
-
-  PetscFunctionBegin;
-  for (PetscInt f = 0; f < info->fields; f++) {
-    PetscInt lo[3], hi[3];
-    WeftLayoutOwned(l, info->location[f], lo, hi);
-    for (PetscInt b = 0; b < info->batch; b++)
-      for (PetscInt j = lo[1]; j < hi[1]; j++)
-        TestCheck(!memcmp(WeftStatePlane(mine, f, b) + WeftLayoutIndex(l, lo[0], j, 0),
-                          WeftStatePlane(whole, f, b) + WeftLayoutIndex(m, lo[0], j, 0),
-                          sizeof(double) * (size_t)(hi[0] - lo[0])),
-                  "%s: not the bits of one rank", what);
-  }
+  PetscCall(CorrectionCheckTranspose(&s));
+  PetscCall(CorrectionDestroy(&s));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode CheckBits(WeftGrid grid, const WeftNetOptions *options)
 {
-  WeftGrid whole;
-  Setup    s, t;
+  WeftGrid   whole;
+  Correction s, t;
 
   PetscFunctionBegin;
   PetscCall(MakeGrid(PETSC_COMM_SELF, PETSC_FALSE, WeftGridLayout(grid)->granularity, &whole));
@@ -246,8 +166,8 @@ static PetscErrorCode CheckBits(WeftGrid grid, const WeftNetOptions *options)
   PetscCall(Create(whole, options, &t));
   PetscCall(SameBits(s.y, t.y, "corrected velocity"));
   PetscCall(SameBits(s.x_bar[VELOCITY], t.x_bar[VELOCITY], "adjoint of the velocity"));
-  PetscCall(Destroy(&s));
-  PetscCall(Destroy(&t));
+  PetscCall(CorrectionDestroy(&s));
+  PetscCall(CorrectionDestroy(&t));
   PetscCall(WeftGridDestroy(&whole));
   PetscFunctionReturn(0);
 }
@@ -255,26 +175,25 @@ static PetscErrorCode CheckBits(WeftGrid grid, const WeftNetOptions *options)
 /* Other weights in the same memory: the run is that of an operator which never saw the first ones. */
 static PetscErrorCode CheckNewWeights(WeftGrid grid)
 {
-  Setup     used, fresh;
-  PetscReal size;
+  Correction used, fresh;
+  PetscReal  size;
 
   PetscFunctionBegin;
   PetscCall(Create(grid, &wake_net, &used));
   PetscCall(Create(grid, &wake_net, &fresh));
   for (PetscInt k = 0; k < 2; k++) {
-    PetscCall(WeftStateSetRandom(used.x[PARAMETERS], 77, 0, 0.0, 0.1));
-    PetscCall(WeftStateSetRandom(fresh.x[PARAMETERS], 77, 0, 0.0, 0.1));
-    if (k) ((double *)WeftStateDataWrite(used.x[PARAMETERS]))[40000] += 0.25; /* one weight of the last block */
-    if (k) ((double *)WeftStateDataWrite(fresh.x[PARAMETERS]))[40000] += 0.25;
+    PetscCall(WeftStateSetRandom(used.x[used.parameters], 77, 0, 0.0, 0.1));
+    PetscCall(WeftStateSetRandom(fresh.x[used.parameters], 77, 0, 0.0, 0.1));
+    if (k) ((double *)WeftStateDataWrite(used.x[used.parameters]))[40000] += 0.25; /* one weight of the last block */
+    if (k) ((double *)WeftStateDataWrite(fresh.x[used.parameters]))[40000] += 0.25;
     PetscCall(WeftOpDestroy(&fresh.op));
     PetscCall(WeftNetDestroy(&fresh.net));
     PetscCall(WeftCorrectionCreate(fresh.velocity, fresh.numbers, (const PetscReal[]){0.5, 2.0}, (const PetscReal[]){1.5},
                                    &wake_net, &fresh.net, &fresh.op));
     for (PetscInt i = 0; i < 2; i++) {
-      Setup *s = i ? &fresh : &used;
+      Correction *s = i ? &fresh : &used;
       PetscCall(WeftStateZero(s->x_bar[VELOCITY]));
-      PetscCall(WeftOpApply(s->op, s->x, &s->y, s->record));
-      PetscCall(WeftOpAdjoint(s->op, s->x, &s->y, s->record, &s->y_bar, s->x_bar));
+      PetscCall(CorrectionPlay(s));
     }
     PetscCall(SameBits(used.y, fresh.y, "velocity corrected with new weights"));
     PetscCall(SameBits(used.x_bar[VELOCITY], fresh.x_bar[VELOCITY], "adjoint with new weights"));
@@ -282,8 +201,8 @@ static PetscErrorCode CheckNewWeights(WeftGrid grid)
   PetscCall(WeftStateAXPY(used.y, -1.0, used.x[VELOCITY]));
   PetscCall(WeftStateNorm(used.y, NORM_INFINITY, &size));
   TestCheck(size > 0.0, "the correction is zero");
-  PetscCall(Destroy(&used));
-  PetscCall(Destroy(&fresh));
+  PetscCall(CorrectionDestroy(&used));
+  PetscCall(CorrectionDestroy(&fresh));
   PetscFunctionReturn(0);
 }
 

@@ -33,37 +33,6 @@ static PetscErrorCode LoadCase(const char *path, const char *more)
   PetscFunctionReturn(0);
 }
 
-/* Random frames; Reynolds numbers 100, 100, 200, 200, ...; the last simulation moves at `fast` on top. */
-static PetscErrorCode WriteDataset(const char *path, PetscInt simulations, PetscReal fast)
-{
-  WeftDataInfo info = {.simulations = simulations, .frames = FRAMES, .numbers = 1, .number = {"reynolds"}, .frame_time = 0.5};
-  WeftGridOptions box;
-  WeftDataFile    file;
-  WeftState       state;
-  WeftSpace       velocity;
-  WeftGrid        grid;
-
-  PetscFunctionBegin;
-  PetscCall(WeftGridOptionsFromKeys(&box));
-  PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
-  PetscCall(WeftSpaceCreateVelocity(grid, 1, &velocity));
-  PetscCall(WeftStateCreate(velocity, &state));
-  PetscCall(WeftDataCreate(PETSC_COMM_WORLD, velocity, path, &info, &file));
-  for (PetscInt s = 0; s < simulations; s++) {
-    const PetscReal reynolds = 100.0 * (1.0 + (PetscReal)(s / 2));
-    PetscCall(WeftDataWriteNumbers(file, s, &reynolds));
-    for (PetscInt f = 0; f < FRAMES; f++) {
-      PetscCall(WeftStateSetRandom(state, 100 * s + f, 0, s == simulations - 1 ? fast : 0.3, 0.2));
-      PetscCall(WeftDataWrite(file, s, f, state, 0));
-    }
-  }
-  PetscCall(WeftDataDestroy(&file));
-  PetscCall(WeftStateDestroy(&state));
-  PetscCall(WeftSpaceDestroy(&velocity));
-  PetscCall(WeftGridDestroy(&grid));
-  PetscFunctionReturn(0);
-}
-
 /* 6 simulations of 4 windows, 3 to an update: 8 updates an epoch. Every update has one Reynolds number; in three epochs (whole
    rounds of each group) every window comes three times; epochs differ in order; another look at the same update finds the same. */
 static PetscErrorCode TestWindows(WeftTrainer t)
@@ -166,7 +135,7 @@ static PetscErrorCode Test(void)
                             round && size > 1 ? 2 : 1, round ? "1e-6" : "1", data, round ? 2 : BATCH,
                             round ? "" : ", batch_same: reynolds"));
     PetscCall(LoadCase(path, more)); /* small corrections beside the fast sample, whose scale they have */
-    PetscCall(WriteDataset(data, round ? 2 : SIMULATIONS, round ? 100.0 : 0.3));
+    PetscCall(TestWriteDataset(data, round ? 2 : SIMULATIONS, FRAMES, round ? 100.0 : 0.3));
     PetscCall(WeftTrainerCreate(&trainer));
     if (round)
       PetscCall(TestFault(trainer));

@@ -2,8 +2,7 @@
 /* Nets over several grids: a U-Net by name has the published number of parameters; on every layout, in 1D, 2D and 3D, its adjoint is
    the transpose of its tangent, its output and its adjoint fields have the bits of one rank, its gradient is that of one rank to
    1e-11; what does not fit is refused with what would. */
-#include <weft/nn.h>
-#include "support.h"
+#include "correction.h"
 
 static PetscErrorCode MakeGrid(MPI_Comm comm, PetscInt dim, WeftGrid *grid)
 {
@@ -29,106 +28,23 @@ static PetscErrorCode MakeGrid(MPI_Comm comm, PetscInt dim, WeftGrid *grid)
 
 /* ---- gradients ------------------------------------------------------------------------------------------------------ */
 
-enum { VELOCITY, PARAMETERS, INPUTS };
-typedef struct {
-  WeftSpace  velocity;
-  WeftNet    net;
-  WeftOp     op;
-  WeftState  x[INPUTS], x_bar[INPUTS], y, y_bar;
-  WeftRecord record;
-} Setup;
-
-static PetscErrorCode Create(WeftGrid grid, const WeftNetOptions *options, Setup *s)
+static PetscErrorCode Create(WeftGrid grid, const WeftNetOptions *options, Correction *s)
 {
-  static const PetscReal scale[] = {0.5, 2.0, 1.0};
-
   PetscFunctionBegin;
-  PetscCall(WeftSpaceCreateVelocity(grid, 2, &s->velocity));
-  PetscCall(WeftCorrectionCreate(s->velocity, NULL, scale, NULL, options, &s->net, &s->op));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateCreate(WeftOpInSpace(s->op, i), &s->x[i]));
-    PetscCall(WeftStateCreate(WeftOpInSpace(s->op, i), &s->x_bar[i]));
-  }
+  PetscCall(CorrectionCreate(grid, PETSC_FALSE, options, s));
   PetscCall(WeftStateSetRandom(s->x[VELOCITY], 5, 0, 0.0, 1.0));
-  PetscCall(WeftNetInitialise(s->net, 6, s->x[PARAMETERS]));
-  PetscCall(WeftStateCreate(s->velocity, &s->y));
-  PetscCall(WeftStateCreate(s->velocity, &s->y_bar));
-  PetscCall(WeftStateSetRandom(s->y_bar, 15, 0, 0.0, 1.0));
-  PetscCall(WeftRecordCreate(s->op, &s->record));
-  PetscCall(WeftOpApply(s->op, s->x, &s->y, s->record));
-  PetscCall(WeftOpAdjoint(s->op, s->x, &s->y, s->record, &s->y_bar, s->x_bar));
+  PetscCall(WeftNetInitialise(s->net, 6, s->x[s->parameters]));
+  PetscCall(CorrectionPlay(s));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Destroy(Setup *s)
-{
-  PetscFunctionBegin;
-  PetscCall(WeftRecordDestroy(&s->record));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateDestroy(&s->x[i]));
-    PetscCall(WeftStateDestroy(&s->x_bar[i]));
-  }
-  PetscCall(WeftStateDestroy(&s->y));
-  PetscCall(WeftStateDestroy(&s->y_bar));
-  PetscCall(WeftOpDestroy(&s->op));
-  PetscCall(WeftNetDestroy(&s->net));
-  PetscCall(WeftSpaceDestroy(&s->velocity));
-  PetscFunctionReturn(0);
-}
-
-/* |<Jv, w> - <v, J'w>| <= 1e-12 |Jv| |w> for v along both inputs at once. */
-static PetscErrorCode CheckTranspose(Setup *s)
-{
-  PetscReal forward, backward = 0.0, size[2];
-  WeftState dx[INPUTS], dy;
-
-  PetscFunctionBegin;
-  PetscCall(WeftStateCreate(s->velocity, &dy));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscCall(WeftStateCreate(WeftOpInSpace(s->op, i), &dx[i]));
-    PetscCall(WeftStateSetRandom(dx[i], 25 + i, 0, 0.0, 1.0));
-  }
-  PetscCall(WeftOpTangent(s->op, s->x, &s->y, s->record, dx, &dy));
-  for (PetscInt i = 0; i < INPUTS; i++) {
-    PetscReal part;
-    PetscCall(WeftStateDot(dx[i], s->x_bar[i], &part));
-    backward += part;
-  }
-  PetscCall(WeftStateDot(dy, s->y_bar, &forward));
-  PetscCall(WeftStateNorm(dy, NORM_2, &size[0]));
-  PetscCall(WeftStateNorm(s->y_bar, NORM_2, &size[1]));
-  PetscCall(TestClose(backward, forward, 1e-12 * size[0] * size[1], "<v, J'w>"));
-  for (PetscInt i = 0; i < INPUTS; i++) PetscCall(WeftStateDestroy(&dx[i]));
-  PetscCall(WeftStateDestroy(&dy));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode SameBits(WeftState mine, WeftState whole, const char *what)
-{
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(mine));
-  const WeftLayout    *l = WeftGridLayout(info->grid), *m = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(whole))->grid);
-
-  PetscFunctionBegin;
-  for (PetscInt f = 0; f < info->fields; f++) {
-    PetscInt lo[3], hi[3];
-    WeftLayoutOwned(l, info->location[f], lo, hi);
-    for (PetscInt b = 0; b < info->batch; b++)
-      for (PetscInt k = lo[2]; k < hi[2]; k++)
-        for (PetscInt j = lo[1]; j < hi[1]; j++)
-          TestCheck(!memcmp(WeftStatePlane(mine, f, b) + WeftLayoutIndex(l, lo[0], j, k),
-                            WeftStatePlane(whole, f, b) + WeftLayoutIndex(m, lo[0], j, k), sizeof(double) * (size_t)(hi[0] - lo[0])),
-                    "%s: not the bits of one rank", what);
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode CheckLayouts(Setup *s, PetscInt dim, const WeftNetOptions *options)
+static PetscErrorCode CheckLayouts(Correction *s, PetscInt dim, const WeftNetOptions *options)
 {
   WeftGrid      whole;
   const double *one;
   double       *sum, off = 0.0, size = 0.0;
   PetscInt      n;
-  Setup         t;
+  Correction    t;
 
   PetscFunctionBegin;
   PetscCall(MakeGrid(PETSC_COMM_SELF, dim, &whole));
@@ -136,9 +52,9 @@ static PetscErrorCode CheckLayouts(Setup *s, PetscInt dim, const WeftNetOptions 
   PetscCall(SameBits(s->y, t.y, "output"));
   PetscCall(SameBits(s->x_bar[VELOCITY], t.x_bar[VELOCITY], "adjoint of the velocity"));
   n   = WeftSpaceGetInfo(WeftNetParameterSpace(s->net))->count;
-  one = (const double *)WeftStateData(t.x_bar[PARAMETERS]);
+  one = (const double *)WeftStateData(t.x_bar[t.parameters]);
   PetscCall(PetscMalloc1(n, &sum));
-  PetscCallMPI(MPI_Allreduce(WeftStateData(s->x_bar[PARAMETERS]), sum, (PetscMPIInt)n, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  PetscCallMPI(MPI_Allreduce(WeftStateData(s->x_bar[s->parameters]), sum, (PetscMPIInt)n, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   for (PetscInt i = 0; i < n; i++) {
     off += (sum[i] - one[i]) * (sum[i] - one[i]);
     size += one[i] * one[i];
@@ -146,7 +62,7 @@ static PetscErrorCode CheckLayouts(Setup *s, PetscInt dim, const WeftNetOptions 
   TestCheck(PetscSqrtReal(off) <= 1e-11 * PetscSqrtReal(size) && size > 0.0, "%dD: the gradient is off by %g, relative", (int)dim,
             (double)PetscSqrtReal(off / size));
   PetscCall(PetscFree(sum));
-  PetscCall(Destroy(&t));
+  PetscCall(CorrectionDestroy(&t));
   PetscCall(WeftGridDestroy(&whole));
   PetscFunctionReturn(0);
 }
@@ -161,23 +77,23 @@ static PetscErrorCode CheckGradients(PetscInt dim)
   WeftNetOptions options;
   PetscMPIInt    size;
   WeftGrid       grid;
-  Setup          s;
+  Correction     s;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   PetscCall(MakeGrid(PETSC_COMM_WORLD, dim, &grid));
   PetscCall(WeftNetOptionsFromKeys(dim, &options));
   PetscCall(Create(grid, &options, &s));
-  PetscCall(CheckTranspose(&s));
+  PetscCall(CorrectionCheckTranspose(&s));
   if (size > 1) PetscCall(CheckLayouts(&s, dim, &options));
-  PetscCall(Destroy(&s));
+  PetscCall(CorrectionDestroy(&s));
   PetscCall(WeftNetOptionsDestroy(&options));
   PetscCall(PetscSNPrintf(last, sizeof(last), "conv 1 %" PetscInt_FMT, dim));
   options = (WeftNetOptions){PETSC_STATIC_ARRAY_LENGTH(others), others, WEFT_GHOST_COPY, 1.0, PETSC_FALSE};
   PetscCall(Create(grid, &options, &s));
-  PetscCall(CheckTranspose(&s));
+  PetscCall(CorrectionCheckTranspose(&s));
   if (size > 1) PetscCall(CheckLayouts(&s, dim, &options));
-  PetscCall(Destroy(&s));
+  PetscCall(CorrectionDestroy(&s));
   PetscCall(WeftGridDestroy(&grid));
   PetscFunctionReturn(0);
 }
