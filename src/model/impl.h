@@ -18,6 +18,9 @@ PetscErrorCode WeftModelSmokeNumbers(WeftModel model, const WeftState inputs[]);
 PetscErrorCode WeftModelPerSample(WeftModel model, const char *key, PetscInt width, PetscReal values[], PetscBool *set);
 /* One cell field. */
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
+/* Random initial values of the fields of a state, the first of them number `field_number` of the model, sample 0 number `first_sample`
+   of all. Not collective. */
+PetscErrorCode WeftRandomInitial(WeftState state, PetscInt field_number, PetscInt64 seed, PetscInt first_sample);
 /* y = x with derivative zero: where the gradient is to stop. Not a derivative of its map, so it has no row in the list. */
 PetscErrorCode WeftOpCreateStop(WeftSpace space, WeftOp *op);
 

@@ -46,50 +46,6 @@ static void TaylorGreen(WeftState state)
   }
 }
 
-/* A sum of waves: whole numbers of them along each axis up to `modes`, phases, and amplitudes that fall with the number, all drawn from
-   (seed, field, sample) alone; scaled so that the standard deviation over many draws is `amplitude`. */
-static PetscErrorCode Random(WeftState state, PetscInt field_number, PetscInt64 seed, PetscInt first_sample)
-{
-  enum { WAVES = 8, DRAWS = 8 };
-  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
-  const WeftLayout    *l    = WeftGridLayout(info->grid);
-  PetscInt             modes;
-  PetscReal            amplitude;
-
-  PetscFunctionBegin;
-  PetscCall(WeftGetInt("initial_modes", &modes));
-  PetscCall(WeftGetReal("initial_amplitude", &amplitude));
-  if (modes < 1) return WeftFailKey(PETSC_COMM_WORLD, "initial_modes", "at least 1 wave along an axis");
-  for (PetscInt f = 0; f < info->fields; f++) {
-    PetscInt lo[3], hi[3];
-    WeftLayoutOwned(l, info->location[f], lo, hi);
-    for (PetscInt b = 0; b < info->batch; b++) {
-      const PetscInt64 key   = ((PetscInt64)(first_sample + b) * WEFT_MAX_FIELDS + field_number + f) * WAVES * DRAWS;
-      double          *plane = WeftStatePlaneWrite(state, f, b), k[WAVES][3], phase[WAVES], size[WAVES], total = 0.0;
-      for (PetscInt w = 0; w < WAVES; w++) {
-        double length = 0.0;
-        for (PetscInt a = 0; a < 3; a++) {
-          const double waves = a < l->dim ? floor(WeftRandomUniform(seed, WEFT_STREAM_INITIAL, key + w * DRAWS + a) * (double)(modes + 1)) : 0.0;
-          k[w][a]            = 2.0 * PETSC_PI * waves / ((double)l->cells[a] * l->h[a]);
-          length += waves * waves;
-        }
-        phase[w] = 2.0 * PETSC_PI * WeftRandomUniform(seed, WEFT_STREAM_INITIAL, key + w * DRAWS + 3);
-        size[w]  = WeftRandomNormal(seed, WEFT_STREAM_INITIAL, key + w * DRAWS + 4) / (1.0 + sqrt(length));
-        total += 0.5 / ((1.0 + sqrt(length)) * (1.0 + sqrt(length)));
-      }
-      for (PetscInt n = lo[2]; n < hi[2]; n++)
-        for (PetscInt j = lo[1]; j < hi[1]; j++)
-          for (PetscInt i = lo[0]; i < hi[0]; i++) {
-            double place[3], sum = 0.0;
-            WeftPlace(l, info->location[f], i, j, n, place);
-            for (PetscInt w = 0; w < WAVES; w++) sum += size[w] * cos(k[w][0] * place[0] + k[w][1] * place[1] + k[w][2] * place[2] + phase[w]);
-            plane[WeftLayoutIndex(l, i, j, n)] = amplitude * sum / sqrt(total);
-          }
-    }
-  }
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode WeftModelInitialStates(WeftModel m, WeftInitial type, const char *prefix, const WeftState states[])
 {
   char     key[64];
@@ -106,7 +62,7 @@ PetscErrorCode WeftModelInitialStates(WeftModel m, WeftInitial type, const char 
   if (type == WEFT_INITIAL_EXPRESSION) PetscCall(FromExpressions(key, states[0]));
   PetscCall(PetscSNPrintf(key, sizeof(key), "%s_seed", prefix));
   PetscCall(WeftGetInt(key, &seed));
-  for (PetscInt s = 0; s < WeftModelStates(m) && type == WEFT_INITIAL_RANDOM; s++) PetscCall(Random(states[s], 3 * s, seed, m->options.first_sample));
+  for (PetscInt s = 0; s < WeftModelStates(m) && type == WEFT_INITIAL_RANDOM; s++) PetscCall(WeftRandomInitial(states[s], 3 * s, seed, m->options.first_sample));
   PetscCall(PetscSNPrintf(key, sizeof(key), "%s_smoke", prefix));
   if (type != WEFT_INITIAL_FILE && type != WEFT_INITIAL_RANDOM && m->smoke) PetscCall(FromExpressions(key, states[1]));
   PetscFunctionReturn(0);
