@@ -15,6 +15,13 @@ static const char *const keys[WEFT_PHASES]  = {"other", "solver", "net", "halo",
 
 static const WeftPhase told[] = {WEFT_PHASE_HALO, WEFT_PHASE_TRANSPOSE, WEFT_PHASE_REDUCTION}; /* whose messages are counted */
 
+static PetscBool Told(PetscInt phase)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++)
+    if ((PetscInt)told[i] == phase) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
 static PetscLogStage stages[WEFT_PHASES];
 static Costs         total, before, loop; /* since the start; when the loop began; of the loop */
 static char          unit[32] = "run";
@@ -184,7 +191,7 @@ PetscErrorCode WeftCostSummarise(WeftSummary summary)
     PetscCall(WeftSummaryReal(summary, key, mean));
     PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/seconds_most", keys[p]));
     PetscCall(WeftSummaryReal(summary, key, most));
-    if (p != WEFT_PHASE_HALO && p != WEFT_PHASE_TRANSPOSE && p != WEFT_PHASE_REDUCTION) continue;
+    if (!Told(p)) continue;
     PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/messages", keys[p]));
     PetscCall(WeftSummaryReal(summary, key, (double)messages / (double)units));
     PetscCall(PetscSNPrintf(key, sizeof(key), "cost/%s/bytes", keys[p]));

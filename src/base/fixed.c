@@ -38,6 +38,18 @@ WEFT_INLINE void AddLanes(const Reals *terms, double scale, int64_t *high, int64
   *unfit |= ~((term < BOUND) & (term > -BOUND));
 }
 
+/* The first n lanes alone; the others are 0. */
+WEFT_INLINE void AddRest(const Reals *terms, PetscInt n, double scale, int64_t *high, int64_t *low, Integers *unfit)
+{
+  int64_t h[LANES] = {0}, l[LANES] = {0};
+
+  AddLanes(terms, scale, h, l, unfit);
+  for (PetscInt k = 0; k < n; k++) {
+    high[k] += h[k];
+    low[k] += l[k];
+  }
+}
+
 WEFT_INLINE int64_t Count(const Integers *unfit)
 {
   int64_t count = 0;
@@ -56,14 +68,9 @@ WEFT_KERNEL static int64_t AddReals(PetscInt n, const double *term, double scale
     AddLanes(&t, scale, high + i, low + i, &unfit);
   }
   if (i < n) {
-    int64_t h[LANES] = {0}, l[LANES] = {0};
-    Reals   t = {0};
+    Reals t = {0};
     for (PetscInt k = i; k < n; k++) t[k - i] = term[k];
-    AddLanes(&t, scale, h, l, &unfit);
-    for (PetscInt k = i; k < n; k++) {
-      high[k] += h[k - i];
-      low[k] += l[k - i];
-    }
+    AddRest(&t, n - i, scale, high + i, low + i, &unfit);
   }
   return Count(&unfit);
 }
@@ -81,14 +88,9 @@ WEFT_KERNEL static int64_t AddSingles(PetscInt n, const float *term, double scal
     AddLanes(&r, scale, high + i, low + i, &unfit);
   }
   if (i < n) {
-    int64_t h[LANES] = {0}, l[LANES] = {0};
-    Reals   t = {0};
+    Reals t = {0};
     for (PetscInt k = i; k < n; k++) t[k - i] = (double)term[k];
-    AddLanes(&t, scale, h, l, &unfit);
-    for (PetscInt k = i; k < n; k++) {
-      high[k] += h[k - i];
-      low[k] += l[k - i];
-    }
+    AddRest(&t, n - i, scale, high + i, low + i, &unfit);
   }
   return Count(&unfit);
 }
