@@ -13,10 +13,8 @@ static PetscErrorCode Create(Case *c)
 {
   const PetscReal  one[4] = {1.0, 1.0, 1.0, 1.0};
   WeftModelOptions options;
-  WeftNetOptions   layers;
   WeftGridOptions  box;
   WeftTeamInfo     info;
-  PetscInt         role;
   PetscBool        set;
 
   PetscFunctionBegin;
@@ -31,11 +29,7 @@ static PetscErrorCode Create(Case *c)
     WeftSpace velocity, features;
     PetscCall(WeftSpaceCreateVelocity(c->grid, 1, &velocity));
     PetscCall(WeftModelFeatureSpace(c->grid, 1, &features));
-    PetscCall(WeftGetEnum("net_role", &role));
-    PetscCall(WeftNetOptionsFromKeys(role ? 1 : box.dim, &layers));
-    if (role) PetscCall(WeftPressureNetCreate(velocity, &layers, &c->net, &c->correction));
-    else PetscCall(WeftCorrectionCreate(velocity, features, one, one, &layers, &c->net, &c->correction));
-    PetscCall(WeftNetOptionsDestroy(&layers));
+    PetscCall(WeftNetCreateFromKeys(velocity, features, one, one, &c->net, &c->correction));
     PetscCall(WeftSpaceDestroy(&velocity));
     PetscCall(WeftSpaceDestroy(&features));
   }

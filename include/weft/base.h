@@ -46,6 +46,9 @@ void WeftTakeNote(char text[], size_t room);
    cleared. On a part of the world it is noted for that part, and whoever agrees for the world next tells it: a phase of one replica ends
    with its own agreement, one of all replicas with that of the world, and WeftFinalize agrees once more. Collective on comm. */
 PetscErrorCode WeftAgreeNotes(MPI_Comm comm);
+/* The text of the lowest rank that has one becomes that of all; empty texts say nothing. found (may be NULL): was there one? room: the
+   same on every rank. Collective on comm. */
+PetscErrorCode WeftFirstText(MPI_Comm comm, char text[], size_t room, PetscBool *found);
 
 #define WeftCheck(condition, comm, ...)                                                                                        \
   do {                                                                                                                         \

@@ -123,6 +123,9 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
 /* A net in place of the pressure solve: (velocity, parameters) -> u - grad p, p = h net(h div u), h the spacing along x. The net has
    one channel in and one out. */
 PetscErrorCode WeftPressureNetCreate(WeftSpace velocity, const WeftNetOptions *options, WeftNet *net, WeftOp *op);
+/* The net of the case in its step: a correction, or with -net_role pressure one in place of the pressure solve, which is told no
+   numbers and has no scales. */
+PetscErrorCode WeftNetCreateFromKeys(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op);
 /* A net as the rate of fields: (fields, parameters) -> rate * scale * net(fields / scale), rate per time. With layers of kernel 1
    alone it is a reaction, for WeftOpCreateReactionDiffusion; inside an implicit step the net computes in float64. */
 PetscErrorCode WeftRateCreate(WeftSpace fields, const PetscReal scale[], PetscReal rate, const WeftNetOptions *options, WeftNet *net, WeftOp *op);

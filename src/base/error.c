@@ -165,3 +165,17 @@ PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, .
   for (PetscInt i = 0; i < entry->count && used < sizeof(value) - 1; i++) used += (size_t)snprintf(value + used, sizeof(value) - used, "%s%s", i ? ", " : "", entry->item[i]);
   return WeftFail(comm, entry->list ? "%s: %s = [%s]: %s" : "%s: %s = %s: %s", entry->origin, key, value, message);
 }
+
+PetscErrorCode WeftFirstText(MPI_Comm comm, char text[], size_t room, PetscBool *found)
+{
+  PetscMPIInt rank, size, first;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  first = text[0] ? rank : size;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm));
+  if (found) *found = first < size ? PETSC_TRUE : PETSC_FALSE;
+  if (first < size) PetscCallMPI(MPI_Bcast(text, (PetscMPIInt)room, MPI_CHAR, first, comm));
+  PetscFunctionReturn(0);
+}

@@ -1,7 +1,7 @@
 /* Right-hand sides of transport: Burgers' equation, u_t = -(u . grad) u + viscosity Laplacian(u), and diffusion of cell fields with
    or without advection by a uniform velocity, c_t = -(a . grad) c + diffusivity Laplacian(c). Central differences at cells. */
 #include "op/rows.h"
-#include <weft/model.h>
+#include "model/impl.h"
 
 typedef struct {
   PetscBool burgers, advection; /* neither: diffusion alone */
@@ -273,7 +273,7 @@ static PetscErrorCode CreateTransport(const char *name, WeftSpace space, PetscBo
   if (advection) PetscCall(WeftSpaceCreateNumbers(info->comm, info->batch, l->dim, PETSC_TRUE, &in[2]));
   if (!burgers) {
     double *plane;
-    PetscCall(WeftOpExampleCells(info->grid, 1, 1, &one));
+    PetscCall(WeftModelCellSpace(info->grid, 1, "one", &one));
     PetscCall(WeftStateCreate(one, &t->ones));
     PetscCall(WeftSpaceDestroy(&one));
     plane = WeftStatePlaneWrite(t->ones, 0, 0);

@@ -151,3 +151,17 @@ PetscErrorCode WeftNetAlignGrid(WeftGridOptions *grid)
   for (PetscInt unit = grid->granularity; grid->granularity % blocks;) grid->granularity += unit;
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftNetCreateFromKeys(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op)
+{
+  WeftNetOptions options;
+  PetscInt       role;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("net_role", &role));
+  PetscCall(WeftNetOptionsFromKeys(role ? 1 : WeftSpaceGetInfo(velocity)->fields, &options));
+  if (role) PetscCall(WeftPressureNetCreate(velocity, &options, net, op));
+  else PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, net, op));
+  PetscCall(WeftNetOptionsDestroy(&options));
+  PetscFunctionReturn(0);
+}

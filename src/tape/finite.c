@@ -129,18 +129,14 @@ static PetscBool Locate(WeftState state, char text[], size_t room)
 /* The first such value of several states, that of the lowest rank, with its rank; the same on all ranks of comm. *found: is there one? */
 static PetscErrorCode LocateAmong(MPI_Comm comm, PetscInt states, const WeftState state[], PetscBool *found, char text[PLACE_ROOM])
 {
-  PetscMPIInt rank, size, first;
+  PetscBool here = PETSC_FALSE;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  first = size;
-  for (PetscInt i = 0; i < states && first == size; i++)
-    if (state[i] && WeftStateNotFinite(state[i]) && Locate(state[i], text, PLACE_ROOM - 32)) first = rank;
-  if (first == rank) snprintf(text + strlen(text), 32, " on rank %d", PetscGlobalRank);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm));
-  *found = first < size ? PETSC_TRUE : PETSC_FALSE;
-  if (*found) PetscCallMPI(MPI_Bcast(text, PLACE_ROOM, MPI_CHAR, first, comm));
+  text[0] = 0;
+  for (PetscInt i = 0; i < states && !here; i++)
+    if (state[i] && WeftStateNotFinite(state[i])) here = Locate(state[i], text, PLACE_ROOM - 32);
+  if (here) snprintf(text + strlen(text), 32, " on rank %d", PetscGlobalRank);
+  PetscCall(WeftFirstText(comm, text, PLACE_ROOM, found));
   PetscFunctionReturn(0);
 }
 

@@ -1,8 +1,6 @@
 /* -train_bad_samples skip: an update without the samples that cannot be played or differentiated. Which they are is found by playing each
    of them alone, so it depends on the sample, not on its company or on the layout. A sample that is left out stays in its place as a
    copy of a sound one whose loss counts nothing: its adjoint is zero, and so is its part of every sum. */
-#include <limits.h>
-#include <string.h>
 #include "train/trainer.h"
 
 /* One forward and reverse sweep; *sound: no fault, and the gradient is finite. Otherwise why. */
@@ -77,35 +75,26 @@ PetscErrorCode WeftTrainerPlaySound(WeftTrainer t, const WeftState bar[], PetscR
 
 PetscErrorCode WeftTrainerSkipped(WeftTrainer t, PetscInt update, PetscInt *count)
 {
-  PetscMPIInt rank, first;
-
   PetscFunctionBegin;
   *count = 0;
   for (PetscInt s = 0; s < t->count && t->info.space_rank == 0; s++) *count += t->factor[s] == 0.0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 1, MPIU_INT, MPI_SUM, PETSC_COMM_WORLD));
   if (!*count) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  first = t->why[0] && t->info.space_rank == 0 ? rank : INT_MAX;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, PETSC_COMM_WORLD));
-  PetscCallMPI(MPI_Bcast(t->why, (int)sizeof(t->why), MPI_CHAR, first, PETSC_COMM_WORLD));
+  PetscCall(WeftFirstText(PETSC_COMM_WORLD, t->why, sizeof(t->why), NULL));
   PetscCall(WeftWarn("update %" PetscInt_FMT " left out %" PetscInt_FMT " of its samples: %s", update, *count, t->why));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftTrainerSearchAdjoint(WeftTrainer t, char text[512])
 {
-  WeftState   bar[WEFT_OP_MAX] = {NULL};
-  PetscMPIInt rank, first;
-  PetscReal   part;
+  WeftState bar[WEFT_OP_MAX] = {NULL};
+  PetscReal part;
 
   PetscFunctionBegin;
   text[0]            = 0;
   bar[t->weights_at] = t->gradient;
   if (t->count) PetscCall(WeftTrainerPartOfLoss(t, &part)); /* the tape is used up by the first reverse sweep */
   if (t->count) PetscCall(WeftRolloutSearchAdjoint(t->rollout, bar, text, 512));
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  first = text[0] ? rank : INT_MAX;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, PETSC_COMM_WORLD));
-  if (first < INT_MAX) PetscCallMPI(MPI_Bcast(text, 512, MPI_CHAR, first, PETSC_COMM_WORLD));
+  PetscCall(WeftFirstText(PETSC_COMM_WORLD, text, 512, NULL));
   PetscFunctionReturn(0);
 }

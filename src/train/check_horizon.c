@@ -1,6 +1,7 @@
 /* The horizon of a gradient: how the adjoint of the last loss grows from step to step backwards, from where on growth dominates it,
    and what limits of the gradient's reach do to its direction. */
 #include "train/check.h"
+#include "train/flow.h"
 
 #define LIMITS 8
 
@@ -68,17 +69,13 @@ static void Fit(Horizon *h)
 
 static PetscErrorCode Table(const Horizon *h, const char *folder)
 {
-  char      path[PETSC_MAX_PATH_LEN];
-  FILE     *file = NULL;
-  PetscBool failed;
+  char  path[PETSC_MAX_PATH_LEN];
+  FILE *file;
 
   PetscFunctionBegin;
   PetscCall(Path(folder, "horizon.csv", path));
-  if (!PetscGlobalRank) file = fopen(path, "w");
-  failed = !PetscGlobalRank && !file ? PETSC_TRUE : PETSC_FALSE;
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, failed, "%s cannot be written; choose another folder with -output", path));
+  PetscCall(WeftTableOpen(path, "step,adjoint_norm,fitted", 0, &file));
   if (!file) PetscFunctionReturn(0);
-  fprintf(file, "step,adjoint_norm,fitted\n");
   for (PetscInt n = 0; n <= h->steps; n++) fprintf(file, "%d,%.9g,%.9g\n", (int)n, (double)h->norm[n], exp((double)(h->offset + h->rate * (PetscReal)(h->steps - n))));
   fclose(file);
   PetscFunctionReturn(0);

@@ -5,21 +5,15 @@ PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales 
 {
   const PetscReal  reynolds_scale = 1.0 / scales->reynolds;
   WeftSpace        velocity, features;
-  WeftNetOptions   layers;
   WeftModelOptions options;
-  PetscInt         role;
   PetscBool        set;
 
   PetscFunctionBegin;
   PetscCall(WeftNetGiven(&set));
-  PetscCall(WeftGetEnum("net_role", &role));
   WeftCheck(set, PETSC_COMM_WORLD, "net_layers is missing: this verb needs a net; a case names one as  net: {layers: [residual 3 32, conv 1 2]}");
   PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
   PetscCall(WeftModelFeatureSpace(grid, batch, &features));
-  PetscCall(WeftNetOptionsFromKeys(role ? 1 : WeftSpaceGetInfo(velocity)->fields, &layers));
-  if (role) PetscCall(WeftPressureNetCreate(velocity, &layers, &hybrid->net, &hybrid->correction));
-  else PetscCall(WeftCorrectionCreate(velocity, features, scales->velocity, &reynolds_scale, &layers, &hybrid->net, &hybrid->correction));
-  PetscCall(WeftNetOptionsDestroy(&layers));
+  PetscCall(WeftNetCreateFromKeys(velocity, features, scales->velocity, &reynolds_scale, &hybrid->net, &hybrid->correction));
   PetscCall(WeftModelOptionsFromKeys(&options));
   PetscCall(WeftModelCreate(grid, batch, &options, hybrid->correction, solver_gradient, &hybrid->model));
   PetscCall(WeftModelOptionsDestroy(&options));

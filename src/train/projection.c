@@ -1,5 +1,6 @@
 /* A net that stands for the pressure solver, compared with the solver step by step. */
 #include <stdio.h>
+#include "train/flow.h"
 #include "train/projection.h"
 
 enum { BEFORE, NET, SOLVER, WAYS };
@@ -37,9 +38,7 @@ PetscErrorCode WeftProjectionCreate(WeftModel model, const char *folder, WeftPro
   PetscCall(WeftStateCreate(velocity, &p->made));
   for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateCreate(WeftOpOutSpace(p->project, i), &p->solved[i]));
   PetscCall(PetscSNPrintf(path, sizeof(path), "%s/projection.csv", folder));
-  if (!PetscGlobalRank) p->table = fopen(path, "w");
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, !PetscGlobalRank && !p->table ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written", path));
-  if (p->table) fprintf(p->table, "step,before_rms,net_rms,solver_rms,before_max,net_max,solver_max,net_seconds,solver_seconds\n");
+  PetscCall(WeftTableOpen(path, "step,before_rms,net_rms,solver_rms,before_max,net_max,solver_max,net_seconds,solver_seconds", 0, &p->table));
   *projection = p;
   PetscFunctionReturn(0);
 }
