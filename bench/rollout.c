@@ -60,7 +60,7 @@ static PetscErrorCode Gradient(void *context)
 static PetscErrorCode Create(Case *c)
 {
   WeftModelOptions   options;
-  WeftRolloutOptions rollout = {NULL, 0, NULL, 0, WEFT_REACH_FULL, 0, 0};
+  WeftRolloutOptions rollout = {.reach = WEFT_REACH_FULL};
   WeftGridOptions    box;
   PetscInt           spinup, first;
 

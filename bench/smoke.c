@@ -93,7 +93,7 @@ static PetscErrorCode Create(Plumes *p)
 {
   static const WeftLocation at      = WEFT_CELL;
   const char *const         name    = "smoke";
-  WeftRolloutOptions        options = {NULL, STATES, NULL, STEPS, WEFT_REACH_FULL, 0, 0};
+  WeftRolloutOptions        options = {.states = STATES, .length = STEPS, .reach = WEFT_REACH_FULL};
   WeftGridOptions           box;
 
   PetscFunctionBegin;
