@@ -1,17 +1,10 @@
-/* Where the time goes, per rank, and what the ranks tell each other. A phase is a stage of PETSc, whose clocks already leave out what
-   runs inside another stage; PETSc counts neither the bytes of reductions nor nonblocking ones, so messages are counted here. */
+/* Where the time of a verb's loop goes, on each rank: told, tabled, and put into summaries. */
 #include "base/impl.h"
 #include <petsctime.h>
 
-typedef struct {
-  double     seconds[WEFT_PHASES];
-  PetscInt64 messages[WEFT_PHASES], bytes[WEFT_PHASES];
-} Costs;
-
 #define ROWS_SHOWN 32 /* ranks with a line of their own in the table */
 
-static const char *const names[WEFT_PHASES] = {"other", "solver", "net", "halo", "halo wait", "transpose", "reduction", "files"};
-static const char *const keys[WEFT_PHASES]  = {"other", "solver", "net", "halo", "halo_wait", "transpose", "reduction", "files"};
+static const char *const keys[WEFT_PHASES] = {"other", "solver", "net", "halo", "halo_wait", "transpose", "reduction", "files"};
 
 static const WeftPhase told[] = {WEFT_PHASE_HALO, WEFT_PHASE_TRANSPOSE, WEFT_PHASE_REDUCTION}; /* whose messages are counted */
 
@@ -22,82 +15,12 @@ static PetscBool Told(PetscInt phase)
   return PETSC_FALSE;
 }
 
-static PetscLogStage stages[WEFT_PHASES];
-static Costs         total, before, loop; /* since the start; when the loop began; of the loop */
-static char          unit[32] = "run";
-static PetscInt      units    = 1;
-static PetscBool     ended; /* the loop is over */
+static WeftCosts before, loop; /* when the loop began; of the loop */
+static char      unit[32] = "run";
+static PetscInt  units    = 1;
+static PetscBool ended; /* the loop is over */
 
-PetscErrorCode WeftCostStart(void)
-{
-  PetscFunctionBegin;
-  for (PetscInt p = 1; p < WEFT_PHASES; p++) PetscCall(PetscLogStageRegister(names[p], &stages[p]));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode WeftPhaseBegin(WeftPhase phase)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscLogStagePush(stages[phase]));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode WeftPhaseEnd(WeftPhase phase)
-{
-  PetscFunctionBegin;
-  (void)phase; /* who reads a pair of calls sees that they belong together */
-  PetscCall(PetscLogStagePop());
-  PetscFunctionReturn(0);
-}
-
-void WeftCostCount(WeftPhase phase, PetscInt64 messages, PetscInt64 bytes)
-{
-  total.messages[phase] += messages;
-  total.bytes[phase] += bytes;
-}
-
-void WeftCostMessages(WeftPhase phase, PetscInt64 *messages, PetscInt64 *bytes)
-{
-  *messages = total.messages[phase];
-  *bytes    = total.bytes[phase];
-}
-
-PetscErrorCode WeftReduce(void *values, PetscMPIInt count, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
-{
-  PetscMPIInt size, width;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  if (size == 1) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Type_size(type, &width));
-  PetscCall(WeftPhaseBegin(WEFT_PHASE_REDUCTION));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm));
-  PetscCall(WeftPhaseEnd(WEFT_PHASE_REDUCTION));
-  WeftCostCount(WEFT_PHASE_REDUCTION, 1, (PetscInt64)count * width);
-  PetscFunctionReturn(0);
-}
-
-/* ---- the loop of a verb ---------------------------------------------------------------------------------------------- */
-
-/* Phases under way count up to now: the loop begins and ends outside of them. */
-static PetscErrorCode Now(Costs *now)
-{
-  PetscLogDouble time;
-  PetscStageLog  log;
-
-  PetscFunctionBegin;
-  *now = total;
-  PetscCall(PetscTime(&time));
-  PetscCall(PetscLogGetStageLog(&log));
-  now->seconds[WEFT_PHASE_OTHER] = time;
-  for (PetscInt p = 1; p < WEFT_PHASES; p++) {
-    now->seconds[p] = log->stageInfo[stages[p]].perfInfo.time;
-    now->seconds[WEFT_PHASE_OTHER] -= now->seconds[p];
-  }
-  PetscFunctionReturn(0);
-}
-
-static void Since(const Costs *from, const Costs *to, Costs *between)
+static void Since(const WeftCosts *from, const WeftCosts *to, WeftCosts *between)
 {
   for (PetscInt p = 0; p < WEFT_PHASES; p++) {
     between->seconds[p]  = to->seconds[p] - from->seconds[p];
@@ -110,17 +33,17 @@ PetscErrorCode WeftCostBegin(const char *name)
 {
   PetscFunctionBegin;
   PetscCall(PetscStrncpy(unit, name, sizeof(unit)));
-  PetscCall(Now(&before));
+  PetscCall(WeftCostsNow(&before));
   ended = PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftCostEnd(PetscInt n)
 {
-  Costs now;
+  WeftCosts now;
 
   PetscFunctionBegin;
-  PetscCall(Now(&now));
+  PetscCall(WeftCostsNow(&now));
   Since(&before, &now, &loop);
   units = PetscMax(n, 1);
   ended = PETSC_TRUE;
@@ -128,24 +51,28 @@ PetscErrorCode WeftCostEnd(PetscInt n)
 }
 
 /* Without a loop: since the start. */
-static PetscErrorCode Measured(Costs *costs)
+static PetscErrorCode Measured(WeftCosts *costs)
 {
   PetscFunctionBegin;
   if (ended) {
     *costs = loop;
     PetscFunctionReturn(0);
   }
-  PetscCall(Now(costs));
+  PetscCall(WeftCostsNow(costs));
   costs->seconds[WEFT_PHASE_OTHER] -= WeftStartTime;
   PetscFunctionReturn(0);
 }
 
 /* ---- report ----------------------------------------------------------------------------------------------------------- */
 
-static double Busy(const Costs *c) { return c->seconds[WEFT_PHASE_SOLVER] + c->seconds[WEFT_PHASE_NET] + c->seconds[WEFT_PHASE_HALO] + c->seconds[WEFT_PHASE_OTHER]; }
+static double Busy(const WeftCosts *c)
+{
+  return c->seconds[WEFT_PHASE_SOLVER] + c->seconds[WEFT_PHASE_NET] + c->seconds[WEFT_PHASE_HALO] +
+         c->seconds[WEFT_PHASE_OTHER];
+}
 
 /* How much longer than the mean the busiest rank computes. */
-static double Imbalance(PetscMPIInt size, const Costs costs[])
+static double Imbalance(PetscMPIInt size, const WeftCosts costs[])
 {
   double most = 0.0, sum = 0.0;
   for (PetscMPIInt r = 0; r < size; r++) {
@@ -156,9 +83,9 @@ static double Imbalance(PetscMPIInt size, const Costs costs[])
 }
 
 /* Those of all ranks, on rank 0. */
-static PetscErrorCode Gather(PetscMPIInt *size, Costs **costs)
+static PetscErrorCode GatherCosts(PetscMPIInt *size, WeftCosts **costs)
 {
-  Costs mine;
+  WeftCosts mine;
 
   PetscFunctionBegin;
   PetscCall(Measured(&mine));
@@ -170,12 +97,12 @@ static PetscErrorCode Gather(PetscMPIInt *size, Costs **costs)
 
 PetscErrorCode WeftCostSummarise(WeftSummary summary)
 {
-  Costs      *costs;
+  WeftCosts  *costs;
   PetscMPIInt size;
   char        key[96];
 
   PetscFunctionBegin;
-  PetscCall(Gather(&size, &costs));
+  PetscCall(GatherCosts(&size, &costs));
   PetscCall(WeftSummaryString(summary, "cost/unit", unit));
   PetscCall(WeftSummaryInt(summary, "cost/units", units));
   for (PetscInt p = 0; p < WEFT_PHASES && !PetscGlobalRank; p++) {
@@ -202,7 +129,7 @@ PetscErrorCode WeftCostSummarise(WeftSummary summary)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode PrintRow(const char *name, const Costs *c)
+static PetscErrorCode PrintRow(const char *name, const WeftCosts *c)
 {
   double sum = 0.0;
   char   line[256];
@@ -219,23 +146,26 @@ static PetscErrorCode PrintRow(const char *name, const Costs *c)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode PrintTraffic(const char *name, const Costs *c)
+static PetscErrorCode PrintTraffic(const char *name, const WeftCosts *c)
 {
   char   line[256];
   size_t used;
 
   PetscFunctionBegin;
   used = (size_t)snprintf(line, sizeof(line), "  %-6s", name);
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++) used += (size_t)snprintf(line + used, sizeof(line) - used, "   %10.6g %12.8g", (double)c->messages[told[i]] / (double)units, (double)c->bytes[told[i]] / (double)units);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++)
+    used += (size_t)snprintf(line + used, sizeof(line) - used, "   %10.6g %12.8g", (double)c->messages[told[i]] / (double)units,
+                             (double)c->bytes[told[i]] / (double)units);
   PetscCall(WeftLog("%s", line));
   PetscFunctionReturn(0);
 }
 
 /* A line per rank, or with many ranks the first ones, and those of the least, the mean and the most of each column. */
-static PetscErrorCode PrintRows(PetscMPIInt size, const Costs costs[], PetscErrorCode (*print)(const char *name, const Costs *c))
+static PetscErrorCode PrintRows(PetscMPIInt size, const WeftCosts costs[],
+                                PetscErrorCode (*print)(const char *name, const WeftCosts *c))
 {
-  Costs least = costs[0], mean, most = costs[0];
-  char  name[16];
+  WeftCosts least = costs[0], mean, most = costs[0];
+  char      name[16];
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(&mean, sizeof(mean)));
@@ -266,12 +196,12 @@ static PetscErrorCode PrintRows(PetscMPIInt size, const Costs costs[], PetscErro
 }
 
 /* One line of time and one of messages, the most of any rank. */
-static PetscErrorCode PrintShares(PetscMPIInt size, const Costs costs[])
+static PetscErrorCode PrintShares(PetscMPIInt size, const WeftCosts costs[])
 {
   double     all = 0.0, seconds[WEFT_PHASES] = {0.0}, bytes[WEFT_PHASES] = {0.0};
   PetscInt64 messages[WEFT_PHASES] = {0};
-  char       line[256] = "";
-  size_t     used      = 0;
+  char       line[256]             = "";
+  size_t     used                  = 0;
 
   PetscFunctionBegin;
   for (PetscMPIInt r = 0; r < size; r++)
@@ -281,34 +211,41 @@ static PetscErrorCode PrintShares(PetscMPIInt size, const Costs costs[])
       messages[p] = PetscMax(messages[p], costs[r].messages[p]);
       bytes[p]    = PetscMax(bytes[p], (double)costs[r].bytes[p]);
     }
-  for (PetscInt p = 1; p <= WEFT_PHASES; p++) used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.1f %%", p > 1 ? ", " : "", names[p % WEFT_PHASES], 100.0 * seconds[p % WEFT_PHASES] / all);
+  for (PetscInt p = 1; p <= WEFT_PHASES; p++)
+    used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.1f %%", p > 1 ? ", " : "",
+                             WeftPhaseName[p % WEFT_PHASES], 100.0 * seconds[p % WEFT_PHASES] / all);
   PetscCall(WeftLog("time: %s", line));
   if (size == 1) PetscFunctionReturn(0);
   used = 0;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++) used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.4g (%.4g kB)", i ? ", " : "", names[told[i]], (double)messages[told[i]] / (double)units, 1e-3 * bytes[told[i]] / (double)units);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(told); i++)
+    used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.4g (%.4g kB)", i ? ", " : "", WeftPhaseName[told[i]],
+                             (double)messages[told[i]] / (double)units, 1e-3 * bytes[told[i]] / (double)units);
   PetscCall(WeftLog("messages of a rank per %s: %s", unit, line));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftCostPrint(void)
 {
-  Costs      *costs;
+  WeftCosts  *costs;
   PetscMPIInt size;
   PetscBool   table;
 
   PetscFunctionBegin;
   PetscCall(WeftGetBool("cost", &table));
   if (!ended && !table) PetscFunctionReturn(0);
-  PetscCall(Gather(&size, &costs));
+  PetscCall(GatherCosts(&size, &costs));
   if (!PetscGlobalRank && !table) PetscCall(PrintShares(size, costs));
   if (!PetscGlobalRank && table) {
     PetscCall(WeftLog("cost: milliseconds per %s (%" PetscInt_FMT " of them) on each rank", unit, units));
-    PetscCall(WeftLog("  %-6s %9s %9s %9s %9s %9s %9s %9s %9s %9s", "rank", names[1], names[2], names[3], names[4], names[5], names[6], names[7], names[0], "sum"));
+    PetscCall(WeftLog("  %-6s %9s %9s %9s %9s %9s %9s %9s %9s %9s", "rank", WeftPhaseName[1], WeftPhaseName[2],
+                      WeftPhaseName[3], WeftPhaseName[4], WeftPhaseName[5], WeftPhaseName[6], WeftPhaseName[7],
+                      WeftPhaseName[0], "sum"));
     PetscCall(PrintRows(size, costs, PrintRow));
     PetscCall(WeftLog("  the busiest rank computes %.1f %% longer than the mean", 100.0 * Imbalance(size, costs)));
     if (size > 1) {
       PetscCall(WeftLog("messages and bytes per %s that each rank sends", unit));
-      PetscCall(WeftLog("  %-6s   %10s %12s   %10s %12s   %10s %12s", "rank", "halo", "bytes", "transpose", "bytes", "reduction", "bytes"));
+      PetscCall(WeftLog("  %-6s   %10s %12s   %10s %12s   %10s %12s", "rank", "halo", "bytes", "transpose", "bytes",
+                        "reduction", "bytes"));
       PetscCall(PrintRows(size, costs, PrintTraffic));
     }
   }

@@ -67,9 +67,23 @@ PetscErrorCode WeftTellUntold(void);
 
 /* ---- cost --------------------------------------------------------------------------------------------------------- */
 
-PetscErrorCode WeftCostStart(void); /* registers the phases */
+typedef struct {
+  double     seconds[WEFT_PHASES];
+  PetscInt64 messages[WEFT_PHASES], bytes[WEFT_PHASES];
+} WeftCosts;
+extern const char *const WeftPhaseName[WEFT_PHASES];
+
+PetscErrorCode WeftPhasesStart(void); /* registers the phases */
+/* Since the start of the program; OTHER holds the time of day less that of the phases. Phases under way count up to now. */
+PetscErrorCode WeftCostsNow(WeftCosts *now);
 /* Adds the costs: mean and most of the ranks. Collective on the world. */
 PetscErrorCode WeftCostSummarise(WeftSummary summary);
+
+/* ---- summary ------------------------------------------------------------------------------------------------------ */
+
+PetscErrorCode WeftSummaryNew(WeftSummary *summary); /* empty */
+/* Under a temporary name, to the disk, then renamed: a file of the final name is whole. Not collective; PETSC_FALSE: errno says why. */
+PetscBool WeftSummaryStore(WeftSummary summary, const char *path);
 
 /* ---- random, log ------------------------------------------------------------------------------------------------ */
 

@@ -52,7 +52,7 @@ PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
   PetscCall(PetscTime(&WeftStartTime));
   PetscCall(PetscPushErrorHandler(HandleError, NULL));
   PetscCall(WeftPrepareUntold());
-  PetscCall(WeftCostStart());
+  PetscCall(WeftPhasesStart());
   WeftBlisStart();
   PetscCall(WeftCommandLineRead(*argc, *argv));
   /* unused keys are found by WeftCheckUnusedOptions, before the first step, not listed at the end */

@@ -339,3 +339,20 @@ PetscErrorCode WeftTableCheckKind(const WeftKeyRow *row)
   if (!fine) PetscFunctionReturn(FailKind(row));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftFailKey(MPI_Comm comm, const char *key, const char *format, ...)
+{
+  const WeftEntry  *entry         = WeftTableFind(key);
+  const WeftKeyRow *row           = WeftRegistryFind(key);
+  char              message[1024] = "", value[512] = "";
+  size_t            used          = 0;
+  va_list           arguments;
+
+  PetscFunctionBegin;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof(message), format, arguments);
+  va_end(arguments);
+  if (!entry) return WeftFail(comm, "%s: %s = %s: %s", WeftKeyOrigin(key), key, row ? row->fallback : "", message);
+  for (PetscInt i = 0; i < entry->count && used < sizeof(value) - 1; i++) used += (size_t)snprintf(value + used, sizeof(value) - used, "%s%s", i ? ", " : "", entry->item[i]);
+  return WeftFail(comm, entry->list ? "%s: %s = [%s]: %s" : "%s: %s = %s: %s", entry->origin, key, value, message);
+}

@@ -46,7 +46,8 @@ static void WriteAll(WeftFile *file, WeftArrays arrays)
   WeftFileNote(file, status < 0 ? PETSC_TRUE : PETSC_FALSE, "cannot write %s: is the disk full?", file->part);
 }
 
-void WeftArraysStore(WeftArrays arrays, const char *path, char fault[], size_t room)
+/* An empty fault is success. */
+static void Store(WeftArrays arrays, const char *path, char fault[], size_t room)
 {
   WeftFile file   = {.comm = MPI_COMM_SELF};
   hid_t    access = WeftFileAccess(MPI_COMM_SELF);
@@ -137,7 +138,7 @@ static void ReadAll(WeftFile *file, WeftArrays arrays)
   WeftFileFault(file, strcmp(mine, checksum) ? PETSC_TRUE : PETSC_FALSE, "%s is damaged: its checksum is %s, its contents give %s", file->path, checksum, mine);
 }
 
-void WeftArraysLoad(WeftArrays arrays, const char *path, char fault[], size_t room)
+static void Load(WeftArrays arrays, const char *path, char fault[], size_t room)
 {
   WeftFile file   = {.comm = MPI_COMM_SELF, .id = -1};
   hid_t    access = WeftFileAccess(MPI_COMM_SELF);
@@ -153,4 +154,90 @@ void WeftArraysLoad(WeftArrays arrays, const char *path, char fault[], size_t ro
   }
   H5Pclose(access);
   snprintf(fault, room, "%s", file.fault);
+}
+
+/* ---- by rank 0, for all -------------------------------------------------------------------------------------------- */
+
+PetscErrorCode WeftArraysWrite(WeftArrays arrays, const char *path)
+{
+  char        fault[1024] = "";
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
+  if (rank == 0) Store(arrays, path, fault, sizeof(fault));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
+  return WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
+}
+
+/* Text or name from rank 0 to all. */
+static PetscErrorCode BroadcastText(char **text)
+{
+  PetscMPIInt rank, length = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (rank == 0) PetscCall(PetscMPIIntCast((PetscInt)strlen(*text) + 1, &length));
+  PetscCallMPI(MPI_Bcast(&length, 1, MPI_INT, 0, PETSC_COMM_WORLD));
+  if (rank) PetscCall(PetscMalloc1(length, text));
+  PetscCallMPI(MPI_Bcast(*text, length, MPI_CHAR, 0, PETSC_COMM_WORLD));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Broadcast(WeftArrays a)
+{
+  PetscMPIInt rank, count;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCallMPI(MPI_Bcast(&a->entries, 1, MPIU_INT, 0, PETSC_COMM_WORLD));
+  if (rank) {
+    a->room = a->entries;
+    PetscCall(PetscCalloc1(a->room, &a->entry));
+  }
+  for (PetscInt i = 0; i < a->entries; i++) {
+    WeftArrayEntry *e                         = &a->entry[i];
+    PetscInt        numbers[2 + WEFT_ARRAY_RANK] = {e->rank, e->count, e->shape[0], e->shape[1], e->shape[2], e->shape[3]};
+    PetscCallMPI(MPI_Bcast(numbers, 2 + WEFT_ARRAY_RANK, MPIU_INT, 0, PETSC_COMM_WORLD));
+    e->rank  = numbers[0];
+    e->count = numbers[1];
+    PetscCall(PetscArraycpy(e->shape, numbers + 2, WEFT_ARRAY_RANK));
+    PetscCall(BroadcastText(&e->name));
+    if (e->rank < 0) PetscCall(BroadcastText(&e->text));
+    else {
+      PetscCall(PetscMPIIntCast(e->count, &count));
+      if (rank) PetscCall(PetscMalloc1(PetscMax(e->count, 1), &e->values));
+      PetscCallMPI(MPI_Bcast(e->values, count, MPI_DOUBLE, 0, PETSC_COMM_WORLD));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftArraysTry(const char *path, WeftArrays *arrays, char reason[], size_t room)
+{
+  PetscMPIInt rank, count;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(WeftArraysCreate(arrays));
+  PetscCall(PetscMPIIntCast((PetscInt)room, &count));
+  reason[0] = 0;
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
+  if (rank == 0) Load(*arrays, path, reason, room);
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
+  PetscCallMPI(MPI_Bcast(reason, count, MPI_CHAR, 0, PETSC_COMM_WORLD));
+  if (reason[0]) PetscCall(WeftArraysDestroy(arrays));
+  else PetscCall(Broadcast(*arrays));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftArraysRead(const char *path, WeftArrays *arrays)
+{
+  char reason[1024];
+
+  PetscFunctionBegin;
+  PetscCall(WeftArraysTry(path, arrays, reason, sizeof(reason)));
+  WeftCheck(*arrays, PETSC_COMM_WORLD, "%s", reason);
+  PetscFunctionReturn(0);
 }

@@ -1,4 +1,4 @@
-/* A file that all ranks of a communicator write or read: names, faults, agreement, completion. */
+/* A file that all ranks of a communicator write or read: names, agreement, completion. */
 #if defined(__linux__)
   #define _GNU_SOURCE /* fallocate */
 #endif
@@ -23,16 +23,6 @@ PetscErrorCode WeftPartName(const char *path, char part[], size_t room)
   WeftCheck(strlen(path) + 6 < room, PETSC_COMM_SELF, "the file name %s is too long", path);
   snprintf(part, room, "%.*s.part%s", (int)stem, path, path + stem);
   PetscFunctionReturn(0);
-}
-
-void WeftFaultText(char fault[], size_t room, const char *format, ...)
-{
-  va_list arguments;
-
-  if (fault[0]) return;
-  va_start(arguments, format);
-  vsnprintf(fault, room, format, arguments);
-  va_end(arguments);
 }
 
 static int SyncPath(const char *path)
@@ -65,22 +55,7 @@ void WeftPublish(const char *part, const char *path, char fault[], size_t room)
   SyncPath(folder); /* some file systems refuse to sync folders; the rename stands all the same */
 }
 
-/* ---- HDF5's settings and messages -------------------------------------------------------------------------------- */
-
-static herr_t KeepInnermost(unsigned n, const H5E_error2_t *error, void *text)
-{
-  (void)n;
-  snprintf((char *)text, 256, "%s", error->desc ? error->desc : "");
-  return 1; /* stop */
-}
-
-void WeftHdf5Message(char text[], size_t room)
-{
-  char innermost[256] = "unknown";
-
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, KeepInnermost, innermost);
-  snprintf(text, room, "%s", innermost);
-}
+/* ---- HDF5's settings -------------------------------------------------------------------------------- */
 
 hid_t WeftFileAccess(MPI_Comm comm)
 {
@@ -117,30 +92,6 @@ hid_t WeftFileCreateNew(const char *path, hid_t access)
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------------------ */
-
-PetscBool WeftFileFault(WeftFile *file, PetscBool failed, const char *what, ...)
-{
-  va_list arguments;
-
-  if (!failed || file->fault[0]) return failed;
-  va_start(arguments, what);
-  vsnprintf(file->fault, sizeof(file->fault), what, arguments);
-  va_end(arguments);
-  return failed;
-}
-
-PetscBool WeftFileNote(WeftFile *file, PetscBool failed, const char *what, ...)
-{
-  char    reason[256], text[512];
-  va_list arguments;
-
-  if (!failed || file->fault[0]) return failed;
-  WeftHdf5Message(reason, sizeof(reason));
-  va_start(arguments, what);
-  vsnprintf(text, sizeof(text), what, arguments);
-  va_end(arguments);
-  return WeftFileFault(file, failed, "%s (%s)", text, reason);
-}
 
 static void Abort(WeftFile *file, PetscBool print)
 {

@@ -153,9 +153,6 @@ struct _n_WeftArrays {
   PetscInt        entries, room;
   WeftArrayEntry *entry; /* by name, strings and arrays apart: the checksum goes through them in this order */
 };
-/* Rank 0: whole file; an empty fault is success. */
-void WeftArraysStore(WeftArrays arrays, const char *path, char fault[], size_t room);
-void WeftArraysLoad(WeftArrays arrays, const char *path, char fault[], size_t room);
 /* CRC-64 (polynomial of ECMA-182, bits reflected, as in the xz format); start with 0. */
 unsigned long long WeftChecksum(unsigned long long sum, size_t bytes, const void *data);
 unsigned long long WeftArraysChecksum(WeftArrays arrays);
