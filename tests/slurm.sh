@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # A Slurm of one node on this machine, for tests; everything it needs lives in one folder. Needs root and the packages
 # slurm-wlm and munge.
-#   slurm.sh start DIR    prints nothing when it runs; then  export SLURM_CONF=DIR/slurm.conf
+#   slurm.sh start DIR [CPUS]    prints nothing when it runs; then  export SLURM_CONF=DIR/slurm.conf. CPUS: those that the node claims
 #   slurm.sh stop DIR
 set -euo pipefail
 dir=$2
+cpus=${3:-$(nproc --all)}
 
 free_port() { # an unprivileged port that nobody listens on
   python3 - 2>/dev/null <<'PY' || echo $((20000 + RANDOM % 20000))
@@ -14,9 +15,8 @@ PY
 }
 
 start() {
-  local host cores
+  local host
   host=$(hostname -s)
-  cores=$(nproc --all)
   mkdir -p "$dir/munge" "$dir/state" "$dir/spool"
   chmod 755 "$dir"
   dd if=/dev/urandom of="$dir/munge/key" bs=128 count=1 status=none
@@ -37,7 +37,6 @@ SlurmctldPort=$(free_port)
 SlurmdPort=$(free_port)
 AuthType=auth/munge
 AuthInfo=socket=$dir/socket/munge,cred_expire=10
-CryptoType=crypto/munge
 CredType=cred/munge
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool
@@ -56,10 +55,9 @@ SchedulerParameters=sched_interval=2,batch_sched_delay=0
 MpiDefault=none
 KillWait=5
 SlurmdParameters=config_overrides
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$cores State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=YES:4
 CONF
-  sed -i '/^CryptoType/d' "$dir/slurm.conf"
   export SLURM_CONF=$dir/slurm.conf
   slurmctld -f "$SLURM_CONF"
   slurmd -f "$SLURM_CONF"
