@@ -1,5 +1,6 @@
 /* The one halo exchange: every array of the given states in one message per neighbour, then the side rules. */
 #include "grid/impl.h"
+#include "grid/parts.h"
 
 typedef struct {
   PetscInt lo[3], hi[3];
@@ -124,7 +125,10 @@ static PetscErrorCode Send(WeftGrid grid, PetscInt states, const WeftState state
     size_t            bytes;
     PetscCall(Buffers(grid, n, states, state, width, &bytes));
     PackAll(grid, n, states, state, width);
-    if (other == rank) continue;
+    if (other == rank) { /* across a periodic axis that is not cut */
+      UnpackAll(grid, n, states, state, width, grid->send[n]);
+      continue;
+    }
     PetscCallMPI(MPI_Irecv(grid->receive[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &grid->request[grid->requests++]));
     PetscCallMPI(MPI_Isend(grid->send[n], (PetscMPIInt)bytes, MPI_BYTE, other, 17, grid->comm, &grid->request[grid->requests++]));
     WeftCostCount(WEFT_PHASE_HALO, 1, (PetscInt64)bytes);
@@ -137,15 +141,23 @@ static PetscErrorCode Receive(WeftGrid grid, PetscInt states, const WeftState st
   PetscMPIInt rank;
 
   PetscFunctionBegin;
+  if (!grid->requests) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
-  for (PetscInt n = 0; n < grid->neighbours; n++)
-    if (grid->neighbour[n].rank == rank) UnpackAll(grid, n, states, state, width, grid->send[n]);
   PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO_WAIT));
   PetscCallMPI(MPI_Waitall(grid->requests, grid->request, MPI_STATUSES_IGNORE));
   PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO_WAIT));
   for (PetscInt n = 0; n < grid->neighbours; n++)
     if (grid->neighbour[n].rank != rank) UnpackAll(grid, n, states, state, width, grid->receive[n]);
   PetscFunctionReturn(0);
+}
+
+static void FillSides(WeftGrid grid, PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
+{
+  for (PetscInt s = 0; s < n; s++)
+    for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
+      const WeftArray array = WeftStateArray(states[s], i);
+      WeftSideFill(&grid->layout, &array, states[s]->space->info.single, width, ghost);
+    }
 }
 
 static PetscBool Filled(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost)
@@ -186,11 +198,8 @@ PetscErrorCode WeftStatesHaloEnd(PetscInt n, const WeftState states[], PetscInt 
   grid->exchanging = PETSC_FALSE;
   PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
   PetscCall(Receive(grid, n, states, width));
+  FillSides(grid, n, states, width, ghost);
   for (PetscInt s = 0; s < n; s++) {
-    for (PetscInt i = 0; i < WeftStateArrays(states[s]); i++) {
-      const WeftArray array = WeftStateArray(states[s], i);
-      WeftSideFill(&grid->layout, &array, states[s]->space->info.single, width, ghost);
-    }
     states[s]->ghost_width = width;
     states[s]->ghost       = ghost;
   }
@@ -203,6 +212,27 @@ PetscErrorCode WeftStatesHalo(PetscInt n, const WeftState states[], PetscInt wid
   PetscFunctionBegin;
   PetscCall(WeftStatesHaloBegin(n, states, width, ghost));
   PetscCall(WeftStatesHaloEnd(n, states, width, ghost));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftStatesHaloPart(PetscInt n, const WeftState states[], PetscInt width, WeftGhost ghost, PetscInt part)
+{
+  WeftGrid grid = states[0]->space->info.grid;
+
+  PetscFunctionBegin;
+  if (part > 1 || Filled(n, states, width, ghost)) PetscFunctionReturn(0);
+  if (part == 1) {
+    PetscCall(WeftStatesHaloEnd(n, states, width, ghost));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftStatesHaloBegin(n, states, width, ghost));
+  if (!grid->requests) {
+    PetscCall(WeftStatesHaloEnd(n, states, width, ghost));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
+  FillSides(grid, n, states, width, ghost); /* the interior reads them; what is made of other ranks' values here is made again */
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_HALO));
   PetscFunctionReturn(0);
 }
 

@@ -1,5 +1,6 @@
 /* Index ranges of a layout. */
 #include "grid/impl.h"
+#include "grid/parts.h"
 
 void WeftLayoutUnknowns(const WeftLayout *l, WeftLocation location, PetscInt lo[3], PetscInt hi[3])
 {
@@ -29,6 +30,38 @@ void WeftLayoutGather(const WeftLayout *l, WeftLocation location, PetscInt width
     if (l->side[a][0] == WEFT_SIDE_PERIODIC) continue;
     if (l->start[a] == 0) lo[a] -= width;
     if (l->start[a] + l->count[a] == l->cells[a]) hi[a] += width;
+  }
+}
+
+/* Is there a block of another rank beyond the lower (upper) end of mine? */
+static PetscBool Cut(const WeftLayout *l, PetscInt axis, PetscBool upper)
+{
+  if (l->ranks[axis] == 1) return PETSC_FALSE;
+  return l->side[axis][0] == WEFT_SIDE_PERIODIC || l->rank[axis] != (upper ? l->ranks[axis] - 1 : 0) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+PetscInt WeftLayoutParts(const WeftLayout *l)
+{
+  PetscInt parts = 1;
+  for (PetscInt a = 0; a < l->dim; a++)
+    if (l->ranks[a] > 1) parts = 3 + 2 * a;
+  return parts;
+}
+
+void WeftLayoutPart(const WeftLayout *l, PetscInt reach, PetscInt part, PetscInt lo[3], PetscInt hi[3])
+{
+  const PetscInt  axis  = part ? (part - 1) / 2 : -1; /* of the strip */
+  const PetscBool upper = part % 2 ? PETSC_FALSE : PETSC_TRUE;
+
+  for (PetscInt a = PetscMax(axis, 0); a < 3; a++) {
+    const PetscInt first = Cut(l, a, PETSC_FALSE) ? PetscMin(lo[a] + reach, hi[a]) : lo[a];
+    const PetscInt last  = Cut(l, a, PETSC_TRUE) ? PetscMax(hi[a] - reach, first) : hi[a];
+    if (a == axis && upper) lo[a] = last;
+    else if (a == axis) hi[a] = first;
+    else {
+      lo[a] = first;
+      hi[a] = last;
+    }
   }
 }
 

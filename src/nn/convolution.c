@@ -3,6 +3,7 @@
    adjoint, with z = y_bar activation':
      residual_bar += z, b_bar[o] += sum over p of z(p)[o], w_bar[t][i][o] += sum over p of x(p + t)[i] z(p)[o],
      x_bar(p)[i] += sum over t, o of z(p - t)[o] w[t][i][o]: a convolution of z with mirrored taps and transposed weights. */
+#include "grid/parts.h"
 #include "nn/builder.h"
 
 const char *const WeftActivations[] = {"none", "relu", "leaky_relu", "tanh"};
@@ -55,20 +56,27 @@ static void Rows(const Convolution *v, const WeftConvolve *c, const PetscInt lo[
   }
 }
 
-/* Forward convolution with the given parameters (w, then b; the bias may be left out: the sums go on from y). */
-static void Forward(Convolution *v, const double *parameters, PetscBool bias, WeftActivation activation, const void *x,
-                    const void *residual, void *y)
+/* Forward convolution with the given parameters (w, then b; the bias may be left out: the sums go on from y), once the ghosts of x
+   are there: the interior is made while they are on their way. */
+static PetscErrorCode Forward(Convolution *v, const double *parameters, PetscBool bias, WeftActivation activation, WeftState x,
+                              const void *residual, void *y)
 {
-  static const PetscInt lo[3] = {0, 0, 0};
-  const WeftConvolve    c     = {v->in, v->out, v->taps, v->tap_x, v->weights.packed[0], bias ? v->bias : NULL, activation};
+  const WeftLayout  *l     = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x))->grid);
+  const PetscInt     reach = v->winograd ? WeftWinogradTile(v->winograd) : v->half;
+  const WeftConvolve c     = {v->in, v->out, v->taps, v->tap_x, v->weights.packed[0], bias ? v->bias : NULL, activation};
 
-  if (v->winograd)
-    WeftWinogradConvolve(v->winograd, parameters, PETSC_FALSE, &c, &v->x, x, residual, &v->y, y);
-  else {
-    if (!WeftPackedReady(&v->weights, parameters, PETSC_FALSE))
-      WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights.packed[0]);
-    Rows(v, &c, lo, v->y.count, &v->x, x, residual, &v->y, y);
+  PetscFunctionBegin;
+  if (v->winograd) WeftWinogradPrepare(v->winograd, parameters, PETSC_FALSE);
+  else if (!WeftPackedReady(&v->weights, parameters, PETSC_FALSE))
+    WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights.packed[0]);
+  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    PetscInt lo[3] = {0, 0, 0}, hi[3] = {v->y.count[0], v->y.count[1], v->y.count[2]};
+    PetscCall(WeftStatesHaloPart(1, &x, v->half, v->options.edges, part));
+    WeftLayoutPart(l, reach, part, lo, hi);
+    if (v->winograd) WeftWinogradConvolve(v->winograd, PETSC_FALSE, &c, lo, hi, &v->x, WeftStateData(x), residual, &v->y, y);
+    else Rows(v, &c, lo, hi, &v->x, WeftStateData(x), residual, &v->y, y);
   }
+  PetscFunctionReturn(0);
 }
 
 /* Calls `work` for the owned rows of y. */
@@ -103,10 +111,9 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
 
   PetscFunctionBegin;
   (void)record;
-  PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
   WeftValuesFromDouble(v->y.single, v->out, parameters + (ptrdiff_t)v->taps * v->in * v->out, v->bias);
-  Forward(v, parameters, PETSC_TRUE, v->options.activation, WeftStateData(x[INPUT]),
-          v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, work.z);
+  PetscCall(Forward(v, parameters, PETSC_TRUE, v->options.activation, x[INPUT],
+                    v->options.residual ? WeftStateData(x[RESIDUAL]) : NULL, work.z));
   if (v->options.activation == WEFT_ACTIVATION_TANH) ForRows(&v->y, TanhRow, &work);
   PetscFunctionReturn(0);
 }
@@ -135,14 +142,12 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscCall(PetscMemzero(v->bias, v->y.size * (size_t)v->out));
   if (dw) WeftValuesFromDouble(v->y.single, v->out, dw + (ptrdiff_t)v->taps * v->in * v->out, v->bias);
   if (dx[INPUT]) {
-    PetscCall(WeftStateHalo(dx[INPUT], v->half, v->options.edges));
-    Forward(v, (const double *)WeftStateData(x[PARAMETERS]), PETSC_TRUE, WEFT_ACTIVATION_NONE, WeftStateData(dx[INPUT]), NULL,
-            WeftStateDataWrite(dy[0]));
+    PetscCall(Forward(v, (const double *)WeftStateData(x[PARAMETERS]), PETSC_TRUE, WEFT_ACTIVATION_NONE, dx[INPUT], NULL,
+                      WeftStateDataWrite(dy[0])));
     fresh = PETSC_FALSE;
   }
   if (dw) {
-    PetscCall(WeftStateHalo(x[INPUT], v->half, v->options.edges));
-    Forward(v, dw, fresh, WEFT_ACTIVATION_NONE, WeftStateData(x[INPUT]), NULL, WeftStateDataWrite(dy[0]));
+    PetscCall(Forward(v, dw, fresh, WEFT_ACTIVATION_NONE, x[INPUT], NULL, WeftStateDataWrite(dy[0])));
     fresh = PETSC_FALSE;
   }
   if (fresh) PetscCall(WeftStateZero(dy[0]));
@@ -291,7 +296,8 @@ static PetscErrorCode InputGradient(Convolution *v, const double *parameters, co
 
   PetscFunctionBegin;
   if (v->winograd && !v->scratch_x) {
-    WeftWinogradConvolve(v->winograd, parameters, PETSC_TRUE, &c, &v->z, z, NULL, &v->x, to);
+    WeftWinogradPrepare(v->winograd, parameters, PETSC_TRUE);
+    WeftWinogradConvolve(v->winograd, PETSC_TRUE, &c, lo, v->x.count, &v->z, z, NULL, &v->x, to);
     PetscFunctionReturn(0);
   }
   if (!WeftPackedReady(&v->weights, parameters, PETSC_TRUE))

@@ -141,9 +141,12 @@ typedef struct _n_WeftWinograd *WeftWinograd;
 /* *winograd NULL: this convolution is not of the kind (see winograd.c). The choice does not depend on the ranks. */
 PetscErrorCode WeftWinogradCreate(const WeftKernels *kernels, const WeftLayout *layout, PetscInt kernel, PetscInt in, PetscInt out, WeftWinograd *winograd);
 PetscErrorCode WeftWinogradDestroy(WeftWinograd *winograd);
-/* The convolution of all owned cells with float64 weights [tap][in][out]; transposed: backwards, as in WeftPack. Bias and
-   activation as in c, whose weights are not used. */
-void WeftWinogradConvolve(WeftWinograd winograd, const double *weights, PetscBool transposed, const WeftConvolve *c, const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y);
+/* Takes float64 weights [tap][in][out] to points, if they are not there; transposed: backwards, as in WeftPack. */
+void WeftWinogradPrepare(WeftWinograd winograd, const double *weights, PetscBool transposed);
+/* Then the convolution of the cells [lo, hi) with them, counted from the first owned one, whole tiles. Bias and activation as in c,
+   whose weights are not used. */
+void WeftWinogradConvolve(WeftWinograd winograd, PetscBool transposed, const WeftConvolve *c, const PetscInt lo[3], const PetscInt hi[3], const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y);
+PetscInt WeftWinogradTile(WeftWinograd winograd); /* cells of a tile along an axis */
 /* w_bar[tap][in][out] += sum over the owned cells of x(cell + tap)[in] z(cell)[out] */
 void WeftWinogradGradient(WeftWinograd winograd, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, double *w_bar);
 /* The same over one tile of `edge` cells, a multiple of the outputs' tile, from cell lo on: its sum goes to w_bar as one term. */

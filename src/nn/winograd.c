@@ -147,7 +147,7 @@ static void AxisToPoints(PetscInt kernel, PetscInt n, const double *w, PetscInt 
 }
 
 /* G w G^T, packed: first along x, then along y, whose points are in the outer place. */
-static void TransformWeights(WeftWinograd w, const double *weights, PetscBool transposed)
+void WeftWinogradPrepare(WeftWinograd w, const double *weights, PetscBool transposed)
 {
   const PetscInt n = w->in * w->out, k = w->kernel, plane = w->plane_weights;
 
@@ -170,19 +170,20 @@ static void TransformWeightsBar(WeftWinograd w, double *w_bar)
 
 /* ---- tiles --------------------------------------------------------------------------------------------------------- */
 
-/* Place of tile number t of a sample, moved by `shift` pixels along both axes. */
-static const char *TilePlace(const WeftWinograd w, const WeftFeatures *f, const void *values, PetscInt sample, PetscInt t,
-                             PetscInt shift)
+/* Place of tile number t of a sample in the cells [lo, hi), moved by `shift` pixels along both axes. */
+static const char *TilePlace(const WeftWinograd w, const WeftFeatures *f, const PetscInt lo[3], const PetscInt hi[3],
+                             const void *values, PetscInt sample, PetscInt t, PetscInt shift)
 {
-  const PetscInt across = f->count[0] / w->tile;
-  return (const char *)values +
-         f->size * (size_t)WeftFeaturesIndex(f, sample, t % across * w->tile + shift, t / across * w->tile + shift, 0);
+  const PetscInt across = (hi[0] - lo[0]) / w->tile, i = lo[0] + t % across * w->tile, j = lo[1] + t / across * w->tile;
+  return (const char *)values + f->size * (size_t)WeftFeaturesIndex(f, sample, i + shift, j + shift, 0);
 }
 
-static PetscInt Tiles(const WeftWinograd w, const WeftFeatures *f)
+static PetscInt Tiles(const WeftWinograd w, const PetscInt lo[3], const PetscInt hi[3])
 {
-  return f->count[0] / w->tile * (f->count[1] / w->tile);
+  return (hi[0] - lo[0]) / w->tile * ((hi[1] - lo[1]) / w->tile);
 }
+
+PetscInt WeftWinogradTile(WeftWinograd w) { return w->tile; }
 
 /* Tiles of the next block when n are left: blocks of nearly one size. */
 static PetscInt NextBlock(PetscInt n, PetscInt largest)
@@ -191,20 +192,20 @@ static PetscInt NextBlock(PetscInt n, PetscInt largest)
   return (n + blocks - 1) / blocks;
 }
 
-void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool transposed, const WeftConvolve *c,
-                          const WeftFeatures *from, const void *x, const void *residual, const WeftFeatures *to, void *y)
+void WeftWinogradConvolve(WeftWinograd w, PetscBool transposed, const WeftConvolve *c, const PetscInt lo[3],
+                          const PetscInt hi[3], const WeftFeatures *from, const void *x, const void *residual,
+                          const WeftFeatures *to, void *y)
 {
   static const ptrdiff_t here     = 0;
-  const PetscInt         shift    = -(w->kernel / 2);
+  const PetscInt         shift = -(w->kernel / 2), tiles = Tiles(w, lo, hi);
   const ptrdiff_t        plane_in = PlaneOf(w, BLOCK * c->in), plane_out = PlaneOf(w, BLOCK * c->out);
   WeftConvolve           product = {c->in, c->out, 1, &here, NULL, w->zero, WEFT_ACTIVATION_NONE};
 
-  TransformWeights(w, weights, transposed);
   for (PetscInt s = 0; s < to->batch; s++) {
-    for (PetscInt t = 0, n; t < Tiles(w, to); t += n) {
-      n = NextBlock(Tiles(w, to) - t, BLOCK);
+    for (PetscInt t = 0, n; t < tiles; t += n) {
+      n = NextBlock(tiles - t, BLOCK);
       for (PetscInt i = 0; i < n; i++)
-        w->kernels->to_points(c->in, TilePlace(w, from, x, s, t + i, shift), from->stride[0], from->stride[1],
+        w->kernels->to_points(c->in, TilePlace(w, from, lo, hi, x, s, t + i, shift), from->stride[0], from->stride[1],
                               (char *)w->v_in + w->size * (size_t)(i * c->in), plane_in);
       for (PetscInt p = 0; p < POINTS; p++) {
         product.weights = (const char *)w->u.packed[transposed] + w->size * (size_t)(p * c->in * c->out);
@@ -213,8 +214,8 @@ void WeftWinogradConvolve(WeftWinograd w, const double *weights, PetscBool trans
       }
       for (PetscInt i = 0; i < n; i++)
         w->kernels->from_points(w->tile, c, (const char *)w->v_out + w->size * (size_t)(i * c->out), plane_out,
-                                residual ? TilePlace(w, to, residual, s, t + i, 0) : NULL,
-                                (char *)TilePlace(w, to, y, s, t + i, 0), to->stride[0], to->stride[1]);
+                                residual ? TilePlace(w, to, lo, hi, residual, s, t + i, 0) : NULL,
+                                (char *)TilePlace(w, to, lo, hi, y, s, t + i, 0), to->stride[0], to->stride[1]);
     }
   }
 }
@@ -248,18 +249,19 @@ static void AddProducts(WeftWinograd w, const WeftFeatures *fx, const WeftFeatur
 void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z,
                           double *w_bar)
 {
-  const PetscInt shift = -(w->kernel / 2);
-  const char    *at_x[GRADIENT_BLOCK], *at_z[GRADIENT_BLOCK];
-  PetscInt       held = 0;
+  static const PetscInt lo[3] = {0, 0, 0};
+  const PetscInt        shift = -(w->kernel / 2), tiles = Tiles(w, lo, fz->count);
+  const char           *at_x[GRADIENT_BLOCK], *at_z[GRADIENT_BLOCK];
+  PetscInt              held = 0;
 
   memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * w->plane_weights));
   memset(w->sum, 0, w->size * POINTS * (size_t)(w->in * w->out));
   for (PetscInt s = 0; s < fz->batch; s++) {
-    for (PetscInt t = 0, n; t < Tiles(w, fz); t += n) {
-      n = NextBlock(Tiles(w, fz) - t, GRADIENT_BLOCK);
+    for (PetscInt t = 0, n; t < tiles; t += n) {
+      n = NextBlock(tiles - t, GRADIENT_BLOCK);
       for (PetscInt i = 0; i < n; i++) {
-        at_x[i] = TilePlace(w, fx, x, s, t + i, shift);
-        at_z[i] = TilePlace(w, fz, z, s, t + i, 0);
+        at_x[i] = TilePlace(w, fx, lo, fz->count, x, s, t + i, shift);
+        at_z[i] = TilePlace(w, fz, lo, fz->count, z, s, t + i, 0);
       }
       AddProducts(w, fx, fz, n, at_x, at_z);
       held += n;

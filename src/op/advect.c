@@ -4,12 +4,14 @@
      MacCormack       forward = f at -d;  back = forward at +d;  y = forward + (f - back) / 2, limited
    Adjoint: each lookup scatters, from the points of this rank and its neighbours to the nodes of this rank, in global order; the
    velocity takes what its displacements got, through the transposed mean. */
+#include "grid/parts.h"
 #include "op/lookup.h"
 
 typedef struct {
   WeftAdvectScheme scheme;
   PetscInt         dim, fields, batch, halo;
   WeftLookup       lookup[WEFT_MAX_FIELDS];
+  PetscInt        *fault; /* [field][sample]: some displacement is not below the halo */
   WeftSpace        space; /* of the fields; the operator holds it */
   /* scratch, made when first used; each a state of the fields */
   WeftState displacement[3], displacement_bar[3]; /* per axis */
@@ -45,17 +47,32 @@ static void Velocity(const Advect *a, WeftState velocity, PetscInt sample, const
   for (PetscInt axis = 0; axis < a->dim; axis++) planes[axis] = velocity ? WeftStatePlane(velocity, axis, sample) : NULL;
 }
 
-/* Ghosts of fields and velocity in one message; self-advection has one state for both. */
-static PetscErrorCode Exchange(const Advect *a, const WeftState x[], WeftGhost ghost)
+/* States of fields and velocity whose ghosts go in one message; self-advection has one state for both. */
+static PetscInt Exchanged(const WeftState x[], WeftState states[2])
 {
-  WeftState states[2];
-  PetscInt  n = 0;
+  PetscInt n = 0;
 
-  PetscFunctionBegin;
   if (x[0]) states[n++] = x[0];
   if (x[1] && x[1] != x[0]) states[n++] = x[1];
+  return n;
+}
+
+static PetscErrorCode Exchange(const Advect *a, const WeftState x[], WeftGhost ghost)
+{
+  WeftState      states[2];
+  const PetscInt n = Exchanged(x, states);
+
+  PetscFunctionBegin;
   if (n) PetscCall(WeftStatesHalo(n, states, a->halo, ghost));
   PetscFunctionReturn(0);
+}
+
+/* The lookup of a field for a part of its points: the interior keeps off by a node more, since rows are read whole (strip.h). */
+static WeftLookup LookupPart(const Advect *a, PetscInt field, PetscInt part)
+{
+  WeftLookup lookup = a->lookup[field];
+  WeftLayoutPart(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid), a->halo + 1, part, lookup.lo, lookup.hi);
+  return lookup;
 }
 
 /* ---- apply ------------------------------------------------------------------------------------------------------- */
@@ -82,32 +99,46 @@ static PetscErrorCode NoteFault(Advect *a, WeftState velocity, PetscInt field, P
   PetscFunctionReturn(0);
 }
 
-/* to = from traced back, every field and sample. */
-static PetscErrorCode LookUp(Advect *a, WeftState velocity, WeftState from, WeftState to)
+/* to = the fields x[0] traced back by x[1], every field and sample. */
+static PetscErrorCode LookUp(Advect *a, const WeftState x[], WeftState to)
 {
+  const PetscInt parts = WeftLayoutParts(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid));
+  WeftState      states[2];
+  const PetscInt n = Exchanged(x, states);
+
   PetscFunctionBegin;
-  FOR_PLANES(a, f, b)
-  {
-    const double *u[3];
-    PetscInt      fault = 0;
-    Velocity(a, velocity, b, u);
-    WeftLookupValues(&a->lookup[f], -1, u, WeftStatePlane(from, f, b), WeftStatePlaneWrite(to, f, b), &fault);
-    if (fault) PetscCall(NoteFault(a, velocity, f, b));
+  PetscCall(PetscArrayzero(a->fault, a->fields * a->batch));
+  for (PetscInt part = 0; part < parts; part++) {
+    PetscCall(WeftStatesHaloPart(n, states, a->halo, WEFT_GHOST_VALUE, part));
+    FOR_PLANES(a, f, b)
+    {
+      const WeftLookup lookup = LookupPart(a, f, part);
+      const double    *u[3];
+      Velocity(a, x[1], b, u);
+      WeftLookupValues(&lookup, -1, u, WeftStatePlane(x[0], f, b), WeftStatePlaneWrite(to, f, b), &a->fault[f * a->batch + b]);
+    }
   }
+  FOR_PLANES(a, f, b)
+  if (a->fault[f * a->batch + b]) PetscCall(NoteFault(a, x[1], f, b));
   PetscFunctionReturn(0);
 }
 
-/* y from the forward pass; code may be NULL. */
+/* y from the forward pass; code may be NULL. Its ghosts are as a rule still filled where branches are found. */
 static PetscErrorCode Limit(const Advect *a, const WeftState x[], WeftState forward, WeftState y, WeftState code)
 {
+  const PetscInt parts = WeftLayoutParts(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid));
+
   PetscFunctionBegin;
-  PetscCall(WeftStateHalo(forward, a->halo, WEFT_GHOST_VALUE)); /* as a rule still filled where branches are found */
-  FOR_PLANES(a, f, b)
-  {
-    const double *u[3];
-    Velocity(a, x[1], b, u);
-    WeftLookupLimit(&a->lookup[f], u, WeftStatePlane(x[0], f, b), WeftStatePlane(forward, f, b), WeftStatePlaneWrite(y, f, b),
-                    code ? WeftStatePlaneWrite(code, f, b) : NULL);
+  for (PetscInt part = 0; part < parts; part++) {
+    PetscCall(WeftStatesHaloPart(1, &forward, a->halo, WEFT_GHOST_VALUE, part));
+    FOR_PLANES(a, f, b)
+    {
+      const WeftLookup lookup = LookupPart(a, f, part);
+      const double    *u[3];
+      Velocity(a, x[1], b, u);
+      WeftLookupLimit(&lookup, u, WeftStatePlane(x[0], f, b), WeftStatePlane(forward, f, b), WeftStatePlaneWrite(y, f, b),
+                      code ? WeftStatePlaneWrite(code, f, b) : NULL);
+    }
   }
   PetscFunctionReturn(0);
 }
@@ -118,14 +149,13 @@ static PetscErrorCode AdvectApply(WeftOp op, const WeftState x[], const WeftStat
   WeftState forward;
 
   PetscFunctionBegin;
-  PetscCall(Exchange(a, x, WEFT_GHOST_VALUE));
   if (a->scheme == WEFT_ADVECT_SEMI_LAGRANGIAN) {
-    PetscCall(LookUp(a, x[1], x[0], y[0]));
+    PetscCall(LookUp(a, x, y[0]));
     PetscFunctionReturn(0);
   }
   if (!record) PetscCall(Scratch(a, 1, &a->forward));
   forward = record ? WeftRecordState(record, 0) : a->forward;
-  PetscCall(LookUp(a, x[1], x[0], forward));
+  PetscCall(LookUp(a, x, forward));
   PetscCall(Limit(a, x, forward, y[0], NULL));
   PetscFunctionReturn(0);
 }
@@ -372,7 +402,7 @@ static PetscErrorCode AdvectBranches(WeftOp op, const WeftState x[], PetscInt *c
   PetscCall(Displace(a, PETSC_FALSE, x[1]));
   if (kinds == 3) {
     PetscCall(Scratch(a, 1, &a->forward));
-    PetscCall(LookUp(a, x[1], x[0], a->forward));
+    PetscCall(LookUp(a, x, a->forward));
     PetscCall(FindBranches(a, x, a->forward));
   }
   *count = 0;
@@ -408,6 +438,7 @@ static PetscErrorCode AdvectDestroy(void *context)
   PetscCall(WeftStateDestroy(&a->forward_bar));
   PetscCall(WeftStateDestroy(&a->within));
   PetscCall(WeftStateDestroy(&a->code));
+  PetscCall(PetscFree(a->fault));
   PetscCall(PetscFree(a));
   PetscFunctionReturn(0);
 }
@@ -438,6 +469,7 @@ PetscErrorCode WeftOpCreateAdvect(WeftSpace fields, WeftSpace velocity, WeftAdve
   a->batch  = info->batch;
   a->halo   = l->halo[0];
   a->space  = fields;
+  PetscCall(PetscMalloc1(a->fields * a->batch, &a->fault));
   for (PetscInt f = 0; f < info->fields; f++) WeftLookupSetUp(l, info->location[f], dt, &a->lookup[f]);
   PetscCall(WeftOpCreate(scheme == WEFT_ADVECT_MACCORMACK ? "maccormack" : "advect", &maps, a, WEFT_NEEDS_INPUTS, 2, in, 1,
                          &fields, op));

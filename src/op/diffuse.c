@@ -86,12 +86,15 @@ static PetscErrorCode DiffuseApply(WeftOp op, const WeftState x[], const WeftSta
 
   PetscFunctionBegin;
   (void)record;
-  PetscCall(WeftStateHalo(x[0], 1, WEFT_GHOST_VALUE));
-  for (PetscInt f = 0; f < info->fields; f++) {
-    for (PetscInt b = 0; b < info->batch; b++) {
-      double c[3];
-      Coefficients(l, dt * viscosity[b], c);
-      Set(l->dim, WeftRowsOwned(l, info->location[f]), c, 1.0, WeftStatePlane(x[0], f, b), WeftStatePlaneWrite(y[0], f, b));
+  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    PetscCall(WeftStatesHaloPart(1, x, 1, WEFT_GHOST_VALUE, part));
+    for (PetscInt f = 0; f < info->fields; f++) {
+      const WeftRows rows = WeftRowsPart(l, info->location[f], 1, part);
+      for (PetscInt b = 0; b < info->batch; b++) {
+        double c[3];
+        Coefficients(l, dt * viscosity[b], c);
+        Set(l->dim, rows, c, 1.0, WeftStatePlane(x[0], f, b), WeftStatePlaneWrite(y[0], f, b));
+      }
     }
   }
   PetscFunctionReturn(0);
@@ -125,8 +128,22 @@ static PetscErrorCode DiffuseTangent(WeftOp op, const WeftState x[], const WeftS
   PetscFunctionReturn(0);
 }
 
-/* x_bar += (1 + dt viscosity Laplacian)^T y_bar: the stencil is its own transpose; the sides' ghosts gather and are folded.
-   viscosity_bar += dt sum of y_bar Laplacian(x) */
+/* viscosity_bar += dt sum of y_bar Laplacian(x) */
+static PetscErrorCode AddViscosity(WeftOp op, WeftState x, WeftState y_bar, double viscosity_bar[])
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpOutSpace(op, 0));
+  const WeftLayout    *l    = WeftGridLayout(info->grid);
+  double               c[3];
+
+  PetscFunctionBegin;
+  Coefficients(l, ((Diffuse *)WeftOpContext(op))->dt, c);
+  PetscCall(WeftStateHalo(x, 1, WEFT_GHOST_VALUE));
+  for (PetscInt f = 0; f < info->fields; f++)
+    for (PetscInt b = 0; b < info->batch; b++) viscosity_bar[b] += Dot(l->dim, WeftRowsOwned(l, info->location[f]), c, WeftStatePlane(x, f, b), WeftStatePlane(y_bar, f, b));
+  PetscFunctionReturn(0);
+}
+
+/* x_bar += (1 + dt viscosity Laplacian)^T y_bar: the stencil is its own transpose; the sides' ghosts gather and are folded. */
 static PetscErrorCode DiffuseAdjoint(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record, const WeftState y_bar[], const WeftState x_bar[])
 {
   const WeftSpaceInfo *info          = WeftSpaceGetInfo(WeftOpOutSpace(op, 0));
@@ -137,22 +154,20 @@ static PetscErrorCode DiffuseAdjoint(WeftOp op, const WeftState x[], const WeftS
   PetscFunctionBegin;
   (void)y;
   (void)record;
-  if (x_bar[0]) {
-    PetscCall(WeftStateHalo(y_bar[0], 2, WEFT_GHOST_ZERO));
-    PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
-  }
-  if (viscosity_bar) PetscCall(WeftStateHalo(x[0], 1, WEFT_GHOST_VALUE));
-  for (PetscInt f = 0; f < info->fields; f++) {
-    for (PetscInt b = 0; b < info->batch; b++) {
-      const double *y_plane = WeftStatePlane(y_bar[0], f, b);
-      double        c[3];
-      Coefficients(l, dt * viscosity[b], c);
-      if (x_bar[0]) Add(l->dim, WeftRowsGather(l, info->location[f], 1), c, 1.0, y_plane, WeftStatePlaneWrite(x_bar[0], f, b));
-      Coefficients(l, dt, c);
-      if (viscosity_bar) viscosity_bar[b] += Dot(l->dim, WeftRowsOwned(l, info->location[f]), c, WeftStatePlane(x[0], f, b), y_plane);
+  if (x_bar[0]) PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
+  for (PetscInt part = 0; part < WeftLayoutParts(l) && x_bar[0]; part++) {
+    PetscCall(WeftStatesHaloPart(1, y_bar, 2, WEFT_GHOST_ZERO, part));
+    for (PetscInt f = 0; f < info->fields; f++) {
+      const WeftRows rows = WeftRowsGatherPart(l, info->location[f], 1, 1, part);
+      for (PetscInt b = 0; b < info->batch; b++) {
+        double c[3];
+        Coefficients(l, dt * viscosity[b], c);
+        Add(l->dim, rows, c, 1.0, WeftStatePlane(y_bar[0], f, b), WeftStatePlaneWrite(x_bar[0], f, b));
+      }
     }
   }
   if (x_bar[0]) PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_LINEAR));
+  if (viscosity_bar) PetscCall(AddViscosity(op, x[0], y_bar[0], viscosity_bar));
   PetscFunctionReturn(0);
 }
 

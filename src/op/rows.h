@@ -6,6 +6,7 @@
 #ifndef WEFT_OP_ROWS_H
 #define WEFT_OP_ROWS_H
 #include "base/kernel.h"
+#include "grid/parts.h"
 #include "op/impl.h"
 
 typedef struct {
@@ -32,6 +33,23 @@ static inline WeftRows WeftRowsGather(const WeftLayout *l, WeftLocation location
 {
   PetscInt lo[3], hi[3];
   WeftLayoutGather(l, location, width, lo, hi);
+  return WeftRowsOf(l, lo, hi);
+}
+
+/* Those of a part (grid/parts.h) of the owned ones, and of those that gather. */
+static inline WeftRows WeftRowsPart(const WeftLayout *l, WeftLocation location, PetscInt reach, PetscInt part)
+{
+  PetscInt lo[3], hi[3];
+  WeftLayoutOwned(l, location, lo, hi);
+  WeftLayoutPart(l, reach, part, lo, hi);
+  return WeftRowsOf(l, lo, hi);
+}
+
+static inline WeftRows WeftRowsGatherPart(const WeftLayout *l, WeftLocation location, PetscInt width, PetscInt reach, PetscInt part)
+{
+  PetscInt lo[3], hi[3];
+  WeftLayoutGather(l, location, width, lo, hi);
+  WeftLayoutPart(l, reach, part, lo, hi);
   return WeftRowsOf(l, lo, hi);
 }
 

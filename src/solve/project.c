@@ -74,28 +74,40 @@ WEFT_KERNEL static void AddAll(PetscInt dim, const WeftRows rows[3], const doubl
 
 static const double *Open(const Project *project) { return project->poisson->open ? WeftStatePlane(project->poisson->open, 0, 0) : NULL; }
 
-/* x := L^-1 of the divergence of u in open cells, 0 in closed ones [+ plus]; with a layer of ghosts. The direct solve takes the
-   divergence where it works. */
-static PetscErrorCode SolveDivergence(const Project *project, WeftState u, PetscBool inside, WeftState plus, WeftState x)
+/* Where the values of the cells from the first of `rows` on go: the direct solve takes them where it works. */
+static Target TargetOf(const Project *project, const WeftLayout *l, const PetscInt lo[3], PetscInt sample, WeftState x)
+{
+  const PetscInt y = l->count[0], z = l->count[0] * l->count[1];
+
+  if (project->krylov) return (Target){WeftStatePlaneWrite(x, 0, sample) + WeftLayoutIndex(l, lo[0], lo[1], lo[2]), l->stride[1], l->stride[2]};
+  return (Target){WeftPoissonValues(project->poisson) + sample * project->poisson->cells + (lo[0] - l->start[0]) + (lo[1] - l->start[1]) * y + (lo[2] - l->start[2]) * z, y, z};
+}
+
+/* x := L^-1 of the divergence of u in open cells, 0 in closed ones [+ plus]. Fills the ghosts of u as `ghost` says. */
+static PetscErrorCode SolveDivergence(const Project *project, WeftState u, WeftGhost ghost, PetscBool inside, WeftState plus, WeftState x)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(u));
   const WeftLayout    *l    = WeftGridLayout(info->grid);
-  const WeftRows       rows = WeftRowsOwned(l, WEFT_CELL);
   const double         c[3] = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]}, *open = Open(project);
 
   PetscFunctionBegin;
-  for (PetscInt s = 0; s < info->batch; s++) {
-    const double *plane[3] = {NULL, NULL, NULL}, *more = plus ? WeftStatePlane(plus, 0, s) : NULL;
-    Target        target   = {WeftPoissonValues(project->poisson) + s * project->poisson->cells, l->count[0], l->count[0] * l->count[1]};
-    if (project->krylov) target = (Target){WeftStatePlaneWrite(x, 0, s) + rows.first, rows.stride[1], rows.stride[2]};
-    for (PetscInt a = 0; a < l->dim; a++) plane[a] = WeftStatePlane(u, a, s);
-    if (!open) DivergenceAll(l->dim, rows, c, plane, more, target);
-    else if (inside) DivergenceInside(l->dim, rows, c, plane, open, more, target);
-    else DivergenceOpen(l->dim, rows, c, plane, open, more, target);
+  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    PetscInt lo[3], hi[3];
+    PetscCall(WeftStatesHaloPart(1, &u, 1, ghost, part));
+    WeftLayoutOwned(l, WEFT_CELL, lo, hi);
+    WeftLayoutPart(l, 1, part, lo, hi);
+    for (PetscInt s = 0; s < info->batch; s++) {
+      const WeftRows rows     = WeftRowsOf(l, lo, hi);
+      const Target   target   = TargetOf(project, l, lo, s, x);
+      const double  *plane[3] = {NULL, NULL, NULL}, *more = plus ? WeftStatePlane(plus, 0, s) : NULL;
+      for (PetscInt a = 0; a < l->dim; a++) plane[a] = WeftStatePlane(u, a, s);
+      if (!open) DivergenceAll(l->dim, rows, c, plane, more, target);
+      else if (inside) DivergenceInside(l->dim, rows, c, plane, open, more, target);
+      else DivergenceOpen(l->dim, rows, c, plane, open, more, target);
+    }
   }
   if (project->krylov) PetscCall(WeftKrylovSolve(project->krylov, x, x));
   else PetscCall(WeftPoissonSolveValues(project->poisson, x));
-  PetscCall(WeftStateHalo(x, 1, WEFT_GHOST_ZERO));
   PetscFunctionReturn(0);
 }
 
@@ -120,16 +132,18 @@ static PetscErrorCode Forward(WeftOp op, WeftState u, WeftGhost ghost, WeftState
   WeftRows             rows[3];
 
   PetscFunctionBegin;
-  PetscCall(WeftStateHalo(u, 1, ghost));
-  PetscCall(SolveDivergence(project, u, PETSC_FALSE, NULL, p));
-  for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsOwned(l, (WeftLocation)a);
-  for (PetscInt s = 0; s < info->batch; s++) {
-    const double *from[3];
-    double       *to[3];
-    Planes(l, u, s, from);
-    PlanesWrite(l, y, s, to);
-    if (open) SubtractOpen(l->dim, rows, c, open, from, WeftStatePlane(p, 0, s), to);
-    else SubtractAll(l->dim, rows, c, from, WeftStatePlane(p, 0, s), to);
+  PetscCall(SolveDivergence(project, u, ghost, PETSC_FALSE, NULL, p));
+  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    PetscCall(WeftStatesHaloPart(1, &p, 1, WEFT_GHOST_ZERO, part));
+    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(l, (WeftLocation)a, 1, part);
+    for (PetscInt s = 0; s < info->batch; s++) {
+      const double *from[3];
+      double       *to[3];
+      Planes(l, u, s, from);
+      PlanesWrite(l, y, s, to);
+      if (open) SubtractOpen(l->dim, rows, c, open, from, WeftStatePlane(p, 0, s), to);
+      else SubtractAll(l->dim, rows, c, from, WeftStatePlane(p, 0, s), to);
+    }
   }
   PetscFunctionReturn(0);
 }
@@ -169,15 +183,17 @@ static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftS
   (void)y;
   (void)record;
   if (!x_bar[0]) PetscFunctionReturn(0);
-  PetscCall(WeftStateHalo(y_bar[0], 1, WEFT_GHOST_ZERO));
-  PetscCall(SolveDivergence(project, y_bar[0], PETSC_TRUE, y_bar[1], project->s));
-  for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsOwned(l, (WeftLocation)a);
-  for (PetscInt s = 0; s < info->batch; s++) {
-    const double *from[3];
-    double       *to[3];
-    Planes(l, y_bar[0], s, from);
-    PlanesWrite(l, x_bar[0], s, to);
-    AddAll(l->dim, rows, c, from, WeftStatePlane(project->s, 0, s), to);
+  PetscCall(SolveDivergence(project, y_bar[0], WEFT_GHOST_ZERO, PETSC_TRUE, y_bar[1], project->s));
+  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    PetscCall(WeftStatesHaloPart(1, &project->s, 1, WEFT_GHOST_ZERO, part));
+    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(l, (WeftLocation)a, 1, part);
+    for (PetscInt s = 0; s < info->batch; s++) {
+      const double *from[3];
+      double       *to[3];
+      Planes(l, y_bar[0], s, from);
+      PlanesWrite(l, x_bar[0], s, to);
+      AddAll(l->dim, rows, c, from, WeftStatePlane(project->s, 0, s), to);
+    }
   }
   PetscFunctionReturn(0);
 }
