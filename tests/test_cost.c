@@ -4,6 +4,7 @@
    keeps per stage from its wrappers around MPI (a message counts there when it is sent and when it is received). Phases have the
    names of PETSc's stages, and one within another leaves its time out of the outer one. */
 #include <weft/solve.h>
+#include "base/impl.h"
 #include "support.h"
 
 static PetscErrorCode CreateGrid(PetscInt cells, WeftGrid *grid)
@@ -128,11 +129,12 @@ static PetscErrorCode Reduction(void)
   PetscFunctionReturn(0);
 }
 
-/* The work is all in the inner phase: the outer one has the least of the two, however busy the machine. */
+/* The work is all in the inner phase: the outer one has the least of the two, however busy the machine; PETSc's clocks agree. */
 static PetscErrorCode Nested(void)
 {
-  const double       begin = MPI_Wtime();
+  const double       begin = MPI_Wtime(), before[2] = {WeftCostsNow().seconds[WEFT_PHASE_SOLVER], WeftCostsNow().seconds[WEFT_PHASE_NET]};
   PetscEventPerfInfo outer, inner;
+  double             seconds[2];
 
   PetscFunctionBegin;
   PetscCall(WeftPhaseBegin(WEFT_PHASE_SOLVER));
@@ -144,6 +146,26 @@ static PetscErrorCode Nested(void)
   PetscCall(Stage("net", &inner));
   TestCheck(inner.time >= 0.0199 && outer.time < inner.time, "%g s in the inner phase, %g s in the outer one", inner.time, outer.time);
   TestCheck(inner.time + outer.time <= MPI_Wtime() - begin, "phases take longer than the clock says");
+  seconds[0] = WeftCostsNow().seconds[WEFT_PHASE_SOLVER] - before[0];
+  seconds[1] = WeftCostsNow().seconds[WEFT_PHASE_NET] - before[1];
+  TestCheck(seconds[1] >= 0.0199 && seconds[0] < seconds[1] && seconds[0] + seconds[1] <= MPI_Wtime() - begin, "%g s in the inner phase, %g s in the outer one by our clock", seconds[1], seconds[0]);
+  PetscFunctionReturn(0);
+}
+
+/* An error that is caught leaves a phase open; the phase around it ends it, and what comes after is not in it. */
+static PetscErrorCode LeftOpen(void)
+{
+  double before;
+
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < 100; n++) {
+    PetscCall(WeftPhaseBegin(WEFT_PHASE_SOLVER));
+    PetscCall(WeftPhaseBegin(WEFT_PHASE_HALO));
+    PetscCall(WeftPhaseEnd(WEFT_PHASE_SOLVER));
+  }
+  before = WeftCostsNow().seconds[WEFT_PHASE_SOLVER] + WeftCostsNow().seconds[WEFT_PHASE_HALO];
+  for (const double begin = MPI_Wtime(); MPI_Wtime() - begin < 0.001;) continue;
+  TestCheck(WeftCostsNow().seconds[WEFT_PHASE_SOLVER] + WeftCostsNow().seconds[WEFT_PHASE_HALO] == before, "a phase is open after its end");
   PetscFunctionReturn(0);
 }
 
@@ -152,11 +174,13 @@ static PetscErrorCode Test(void)
   WeftGrid grid;
 
   PetscFunctionBegin;
+  PetscCall(PetscLogDefaultBegin()); /* phases are stages from here on */
   PetscCall(CreateGrid(32, &grid));
   PetscCall(AgainstPetsc(grid));
   PetscCall(Transposes(grid));
   PetscCall(Reduction());
   PetscCall(Nested());
+  PetscCall(LeftOpen());
   PetscCall(WeftGridDestroy(&grid));
   PetscFunctionReturn(0);
 }

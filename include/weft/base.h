@@ -156,8 +156,8 @@ const char *WeftCaseName(void);
 
 /* ---- cost: where the time goes, what the ranks tell each other ------------------------------------------------ */
 
-/* What a rank is at. Phases are stages of PETSc, so -log_view lists them by the names "solver", "net", "halo", "halo wait",
-   "transpose", "reduction", "files". Time counts for the innermost phase alone, hence the phases of a rank add up to its wall
+/* What a rank is at. With PETSc's log on, phases are stages of it, so -log_view lists them by the names "solver", "net", "halo",
+   "halo wait", "transpose", "reduction", "files". Time counts for the innermost phase alone, hence the phases of a rank add up to its wall
    time; OTHER is what lies in none of them (losses, optimiser, set-up). */
 typedef enum {
   WEFT_PHASE_OTHER,
@@ -170,7 +170,7 @@ typedef enum {
   WEFT_PHASE_FILES,
   WEFT_PHASES
 } WeftPhase;
-/* Not collective. In pairs, one within the other; an error in between may leave a phase open. */
+/* Not collective. In pairs, one within the other; a phase that an error left open ends with the one around it. */
 PetscErrorCode WeftPhaseBegin(WeftPhase phase);
 PetscErrorCode WeftPhaseEnd(WeftPhase phase);
 /* Counts messages that this rank sends (REDUCTION: reductions in which it takes part) and their bytes. Not collective. */

@@ -1,6 +1,5 @@
 /* Where the time of a verb's loop goes, on each rank: told, tabled, and put into summaries. */
 #include "base/impl.h"
-#include <petsctime.h>
 
 #define ROWS_SHOWN 32 /* ranks with a line of their own in the table */
 
@@ -33,33 +32,19 @@ PetscErrorCode WeftCostBegin(const char *name)
 {
   PetscFunctionBegin;
   PetscCall(PetscStrncpy(unit, name, sizeof(unit)));
-  PetscCall(WeftCostsNow(&before));
-  ended = PETSC_FALSE;
+  before = WeftCostsNow();
+  ended  = PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode WeftCostEnd(PetscInt n)
 {
-  WeftCosts now;
+  const WeftCosts now = WeftCostsNow();
 
   PetscFunctionBegin;
-  PetscCall(WeftCostsNow(&now));
   Since(&before, &now, &loop);
   units = PetscMax(n, 1);
   ended = PETSC_TRUE;
-  PetscFunctionReturn(0);
-}
-
-/* Without a loop: since the start. */
-static PetscErrorCode Measured(WeftCosts *costs)
-{
-  PetscFunctionBegin;
-  if (ended) {
-    *costs = loop;
-    PetscFunctionReturn(0);
-  }
-  PetscCall(WeftCostsNow(costs));
-  costs->seconds[WEFT_PHASE_OTHER] -= WeftStartTime;
   PetscFunctionReturn(0);
 }
 
@@ -85,10 +70,9 @@ static double Imbalance(PetscMPIInt size, const WeftCosts costs[])
 /* Those of all ranks, on rank 0. */
 static PetscErrorCode GatherCosts(PetscMPIInt *size, WeftCosts **costs)
 {
-  WeftCosts mine;
+  const WeftCosts mine = ended ? loop : WeftCostsNow(); /* without a loop: since the start */
 
   PetscFunctionBegin;
-  PetscCall(Measured(&mine));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, size));
   PetscCall(PetscMalloc1(*size, costs));
   PetscCallMPI(MPI_Gather(&mine, sizeof(mine), MPI_BYTE, *costs, sizeof(mine), MPI_BYTE, 0, PETSC_COMM_WORLD));

@@ -74,8 +74,8 @@ typedef struct {
 extern const char *const WeftPhaseName[WEFT_PHASES];
 
 PetscErrorCode WeftPhasesStart(void); /* registers the phases */
-/* Since the start of the program; OTHER holds the time of day less that of the phases. Phases under way count up to now. */
-PetscErrorCode WeftCostsNow(WeftCosts *now);
+/* Since the start of the program. Phases under way count up to now. */
+WeftCosts WeftCostsNow(void);
 /* Adds the costs: mean and most of the ranks. Collective on the world. */
 PetscErrorCode WeftCostSummarise(WeftSummary summary);
 
