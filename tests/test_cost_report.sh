@@ -25,3 +25,18 @@ member() { awk -v part="\"$2\":" -v key="\"$3\":" '$1 == part { within = 1 } wit
 [ "$(member "$folder/table/summary.json" transpose messages)" = 2 ] || fail "summary: $(member "$folder/table/summary.json" transpose messages) transposes"
 [ "$(member "$folder/table/summary.json" transpose bytes)" = "$(member "$folder/info/summary.json" step transpose_bytes)" ] || fail "bytes of transposes"
 [ "$(number "$folder/table/summary.json" unit)" = '"step"' ] || fail "unit"
+
+# What a step of 512 x 512 cells sends on 1, 2 and 4 ranks, by hand. In slabs of whole rows of a periodic box one rank lies on both sides
+# of mine, or two, or none. Diffusion exchanges 2 fields one layer deep, MacCormack twice 2 fields 4 layers deep, projection 2 fields
+# and the pressure one layer deep; a row is as much longer on either side. Lines: a rank keeps 1 / P of its N / P values, there and back.
+count() { # count RANKS CASE KEYS...: halo, halo bytes, transposes, their bytes
+  ranks=$1; shift
+  mpirun --oversubscribe --bind-to none -n "$ranks" "$WEFT_COMMAND" info "$@" -output "$folder/count" >/dev/null
+  for key in halo halo_bytes transpose transpose_bytes; do printf '%s ' "$(member "$folder/count/summary.json" step "$key")"; done
+}
+expect() { [ "$2" = "$3 " ] || fail "$1: $2, expected $3"; }
+flow512() { count "$1" "$flow" -grid_cells 512,512; }
+expect "512 x 512 on 1 rank" "$(flow512 1)" "0 0 0 0"
+rows=$((8 * 2 * (2 * 514 + 2 * (2 * 4 * 520) + 2 * 514 + 514)))
+expect "512 x 512 on 2 ranks" "$(flow512 2)" "5 $rows 2 $((2 * 8 * 512 * 512 / 4))"
+expect "512 x 512 on 4 ranks" "$(flow512 4)" "10 $rows 6 $((2 * 8 * 512 * 512 * 3 / 16))"

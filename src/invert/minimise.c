@@ -153,9 +153,13 @@ PetscErrorCode WeftMinimiserCreate(WeftInversion v)
 
 PetscErrorCode WeftMinimise(WeftInversion v)
 {
+  const PetscInt before = v->evaluations;
+
   PetscFunctionBegin;
+  PetscCall(WeftCostBegin("evaluation"));
   if (v->tao) PetscCall(SolveTao(v));
   else PetscCall(Descend(v));
+  PetscCall(WeftCostEnd(v->evaluations - before));
   PetscFunctionReturn(0);
 }
 

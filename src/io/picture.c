@@ -112,6 +112,8 @@ PetscErrorCode WeftPictureWrite(const char *path, PetscInt panels, const WeftPan
 
   PetscFunctionBegin;
   PetscCheck(panels >= 1 && per_row >= 1 && pixels_per_cell >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "a picture of %" PetscInt_FMT " panels", panels);
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   if (PetscGlobalRank == 0) PetscCall(Paint(path, panels, panel, per_row, pixels_per_cell, fault, sizeof(fault)));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   return WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
 }

@@ -120,6 +120,8 @@ PetscErrorCode WeftArraysWriteSafetensors(WeftArrays arrays, const char *path)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
   if (rank == 0) PetscCall(Store(arrays, path, fault, sizeof(fault)));
+  PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
   return WeftAgree(PETSC_COMM_WORLD, fault[0] ? PETSC_TRUE : PETSC_FALSE, "%s", fault);
 }

@@ -39,14 +39,19 @@ static char *InMemory(WeftStore store, PetscInt slot) { return store->data[slot 
 
 PetscErrorCode WeftStoreSave(WeftStore store, PetscInt slot, PetscInt states, const WeftState state[])
 {
-  char *at = OnDisk(store, slot) ? WeftDiskTake(store->disk, slot - 1) : InMemory(store, slot);
+  char *at;
 
   PetscFunctionBegin;
+  if (OnDisk(store, slot)) PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
+  at = OnDisk(store, slot) ? WeftDiskTake(store->disk, slot - 1) : InMemory(store, slot);
   for (PetscInt i = 0; i < states; i++) {
     PetscCall(WeftStatePack(state[i], store->rounded, at));
     at += WeftSpacePackedBytes(WeftStateSpace(state[i]), store->rounded);
   }
-  if (OnDisk(store, slot)) WeftDiskWrite(store->disk, slot - 1);
+  if (OnDisk(store, slot)) {
+    WeftDiskWrite(store->disk, slot - 1);
+    PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -61,8 +66,12 @@ PetscErrorCode WeftStoreLoad(WeftStore store, MPI_Comm comm, PetscInt slot, Pets
 
   PetscFunctionBegin;
   *lost = 0;
-  at    = OnDisk(store, slot) ? WeftDiskRead(store->disk, slot - 1, lost) : InMemory(store, slot);
-  if (OnDisk(store, slot)) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, lost, 1, MPI_INT, MPI_MAX, comm));
+  if (OnDisk(store, slot)) PetscCall(WeftPhaseBegin(WEFT_PHASE_FILES));
+  at = OnDisk(store, slot) ? WeftDiskRead(store->disk, slot - 1, lost) : InMemory(store, slot);
+  if (OnDisk(store, slot)) {
+    PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));
+    PetscCall(WeftReduce(lost, 1, MPI_INT, MPI_MAX, comm));
+  }
   for (PetscInt i = 0; i < states && !*lost; i++) {
     PetscCall(WeftStateUnpack(state[i], store->rounded, at));
     at += WeftSpacePackedBytes(WeftStateSpace(state[i]), store->rounded);

@@ -84,12 +84,14 @@ static PetscErrorCode Run(WeftGradientCheck *c, const char *folder)
   PetscCall(WeftGetBool("check_horizon", &horizon));
   PetscCall(WeftGetString("check_compare", other, sizeof(other)));
   PetscCall(Announce(c));
+  PetscCall(WeftCostBegin("check"));
   if (operators) PetscCall(WeftCheckOperators(c));
   PetscCall(Differentiate(c));
   if (rollout) PetscCall(WeftCheckRollout(c));
   if (horizon) PetscCall(WeftCheckHorizon(c, folder));
   PetscCall(PetscSNPrintf(path, sizeof(path), "%s/gradient.h5", folder));
   PetscCall(WeftCheckWrite(c, path));
+  PetscCall(WeftCostEnd(1));
   PetscCall(WeftLog("gradient at loss %.15g in %s", (double)c->loss, path));
   if (other[0]) PetscCall(WeftCheckCompare(c, path, other));
   PetscFunctionReturn(0);

@@ -1,7 +1,7 @@
 /* Optimisers on the flat parameter vector: every rank holds the reduced gradient and takes the same step. */
 #include <math.h>
 #include <weft/train.h>
-#include "base/kernel.h"
+#include "op/rows.h"
 
 typedef enum { ADAM, SGD, DESCENT, TAO } Kind; /* DESCENT: SGD without momentum */
 typedef enum { CONSTANT, COSINE, STEP } Schedule;
@@ -52,6 +52,14 @@ static PetscReal Rate(const struct _n_WeftOptimizer *o, PetscInt k)
   return o->rate;
 }
 
+WEFT_KERNEL static double Square(PetscInt n, const double *restrict gradient)
+{
+  double sum = 0.0;
+
+  WEFT_SUM(sum, i, 0, n, gradient[i] * gradient[i]);
+  return sum;
+}
+
 /* Moments without their bias are mean / correct1 and square / correct2. */
 WEFT_KERNEL static void StepAdam(PetscInt n, double factor, double rate, double beta1, double beta2, double correct1, double correct2, double epsilon, const double *restrict gradient, double *restrict mean, double *restrict square, double *restrict parameters)
 {
@@ -66,11 +74,10 @@ WEFT_KERNEL static void StepAdam(PetscInt n, double factor, double rate, double 
 PetscErrorCode WeftOptimizerStep(WeftOptimizer o, PetscInt k, const double gradient[], double parameters[], PetscReal *gradient_norm)
 {
   const PetscReal rate = Rate(o, k), correct1 = 1.0 - pow(o->beta1, (double)(k + 1)), correct2 = 1.0 - pow(o->beta2, (double)(k + 1));
-  PetscReal       norm = 0.0, factor = 1.0;
+  PetscReal       norm, factor = 1.0;
 
   PetscFunctionBegin;
-  for (PetscInt i = 0; i < o->parameters; i++) norm += gradient[i] * gradient[i];
-  norm = PetscSqrtReal(norm);
+  norm = PetscSqrtReal(Square(o->parameters, gradient));
   if (gradient_norm) *gradient_norm = norm;
   if (PetscIsInfOrNanReal(norm)) PetscFunctionReturn(0); /* no step is taken on it */
   if (o->clip > 0.0 && norm > o->clip) factor = o->clip / norm;

@@ -176,12 +176,14 @@ static PetscErrorCode TrainNet(Run *r)
   PetscCall(WeftTableOpen(path, "update,loss,data,residual", 0, &table));
   PetscCall(PetscMalloc1(r->parameters + SETS, &reduced));
   PetscCall(WeftProgressCreate("train (points)", r->updates, &progress));
+  PetscCall(WeftCostBegin("update"));
   for (PetscInt k = 0; k < r->updates; k++) {
     PetscCall(Update(r, k, reduced));
     if (table && (k % 10 == 0 || k + 1 == r->updates))
       fprintf(table, "%d,%.9g,%.9g,%.9g\n", (int)(k + 1), (double)(r->loss[DATA] + r->loss[INTERIOR]), (double)r->loss[DATA], (double)r->loss[INTERIOR]);
     PetscCall(WeftProgressUpdate(progress, k + 1, "data %.4g  residual %.4g", (double)r->loss[DATA], (double)r->loss[INTERIOR]));
   }
+  PetscCall(WeftCostEnd(r->updates));
   PetscCall(WeftProgressDestroy(&progress));
   PetscCall(PetscFree(reduced));
   if (table) fclose(table);
