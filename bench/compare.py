@@ -8,13 +8,19 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 REYNOLDS = "97.65625,781.25,3125"  # three of the training's
+RENEWED = ("bench/results.json", "docs/performance.md", "docs/performance.svg", "docs/roofline.svg", "docs/scaling.md")
 
 
 # ---- sides: programs that can be asked for times ----------------------------------------------------------------------------------
+
+class Failed(Exception):
+    """A row cannot be measured; the others can."""
+
 
 class Peer:
     """A process of bench/peers that stands by; see worker.py."""
@@ -29,7 +35,7 @@ class Peer:
     def _read(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.name} ended early; its messages are in {self.log}:\n" +
+            raise Failed(f"{self.name} ended early; its messages are in {self.log}:\n" +
                              "".join(self.log.read_text().splitlines(True)[-8:]))
         return json.loads(line)
 
@@ -61,7 +67,7 @@ class Peer:
         return self.ask(memory=True)["memory"]
 
     def end(self):
-        self.process.stdin.close()
+        self.process.kill()
         self.process.wait()
 
 
@@ -97,6 +103,16 @@ def first_line(command):
         return "unknown"
 
 
+def commit():
+    """The commit that is measured; "+" where files of it were changed, those that a run renews left out."""
+    git = lambda *words: subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True)
+    name = git("rev-parse", "--short", "HEAD")
+    if name.returncode:
+        return "unknown"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){path}" for path in RENEWED)).stdout.strip()
+    return name.stdout.strip() + ("+" if changed else "")
+
+
 def machine(cores):
     text = lambda path: pathlib.Path(path).read_text() if pathlib.Path(path).exists() else ""
     cpu = dict(line.split(":", 1) for line in text("/proc/cpuinfo").split("\n\n")[0].splitlines() if ":" in line)
@@ -125,13 +141,13 @@ class Bench:
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:self.ranks])
         self._peers = {}
 
-    def weft(self, command, ranks=1, wrap=()):
-        """Runs a program of the build folder on `ranks` ranks."""
+    def weft(self, command, ranks=1, wrap=(), oversubscribe=False):
+        """Runs a program of the build folder on `ranks` ranks; oversubscribe: on more than there are cores."""
         program = self.build / command[0]
-        words = ["mpirun", "-n", str(ranks), "--bind-to", "none", *wrap, str(program), *map(str, command[1:])]
+        words = ["mpirun", "-n", str(ranks), "--bind-to", "none", *(["--oversubscribe"] if oversubscribe else []), *wrap, str(program), *map(str, command[1:])]
         done = subprocess.run(words, capture_output=True, text=True, env=self.environment, cwd=ROOT)
         if done.returncode:
-            raise SystemExit(f"failed: {' '.join(words)}\n{(done.stdout + done.stderr)[-1500:]}")
+            raise Failed(f"failed: {' '.join(words)}\n{(done.stdout + done.stderr)[-1500:]}")
         return done.stdout
 
     def peer(self, name, script, *arguments):
@@ -145,6 +161,10 @@ class Bench:
             peer.end()
         self._peers = {}
 
+    def drop_ended_peers(self):
+        """So that the next row starts them anew."""
+        self._peers = {key: peer for key, peer in self._peers.items() if peer.process.poll() is None}
+
     def interleave(self, sides):
         """sides: {name: (side, what)} -> {name: [seconds]}; in each round every side takes its turn, the order turned by one."""
         order, runs = list(sides), {}
@@ -152,7 +172,7 @@ class Bench:
             side, what = sides[name]
             fails = side.prepare(what)
             if fails:
-                raise SystemExit(f"{name} fails: {fails}")
+                raise Failed(f"{name} fails: {fails}")
             once = statistics.median(side.seconds(what, 1))
             runs[name] = max(1, min(50, int(self.budget / once)))
         samples = {name: [] for name in order}
@@ -191,6 +211,11 @@ class Bench:
                    "-train_unroll", 1])
         return path
 
+    def convolution_file(self):
+        path = self.work / "convolution.h5"
+        self.weft(["bench/bench_convolution", self.work / "convolution.json", path, "-net_precision", "single"])
+        return path
+
     def phiflow(self, backend):
         """One process serves the rows of the wake."""
         return self.peer(f"PhiFlow, {backend}", "wake_phiflow.py", {"PyTorch": "torch", "JAX": "jax"}[backend], self.update_file_once(),
@@ -204,6 +229,7 @@ class Bench:
         return make
 
     update_file_once, wake_step_file_once, reference_step_file_once = once("update_file"), once("wake_step_file"), once("reference_step_file")
+    convolution_file_once = once("convolution_file")
     del once
 
 
@@ -266,7 +292,8 @@ def wake_training(b):
     """The whole training of the wake, 4960 updates"""
     if b.quick:
         return None
-    b.weft(["weft", "dataset", "cases/wake/dataset.yaml"], b.ranks) if not (ROOT / "output/wake/dataset/train.h5").exists() else None
+    if not (ROOT / "output/wake/dataset/train.h5").exists():
+        b.weft(["weft", "dataset", "cases/wake/dataset.yaml"], b.ranks)
     folder = b.work / "training"
     b.weft(["weft", "train", "cases/wake/train.yaml", "-output", folder], b.ranks)
     summary = json.loads((folder / "summary.json").read_text())
@@ -376,8 +403,7 @@ def periodic(b):
 
 def convolution(b):
     """Convolutions of 32 to 32 channels, float32, one core"""
-    output, h5 = b.work / "convolution.json", b.work / "convolution.h5"
-    b.weft(["bench/bench_convolution", output, h5, "-net_precision", "single"])
+    output = b.work / "convolution.json"
 
     def pick(s):
         times = {}
@@ -388,7 +414,7 @@ def convolution(b):
                 times[f"{path} {shape} both"] = [f + g for f, g in zip(value["forward"], value["both_gradients"])]
         return times
 
-    peer = b.peer("PyTorch convolutions", "convolution_torch.py", h5)
+    peer = b.peer("PyTorch convolutions", "convolution_torch.py", b.convolution_file_once())
     ours = Weft("Weft", b, ["bench/bench_convolution", output, "-net_precision", "single"], output, pick, 1)
     shapes = [name for name in peer.facts["shapes"] if name != "sgemm"]
     sides = {f"PyTorch: {name}": (peer, name) for name in shapes}
@@ -405,7 +431,7 @@ def convolution(b):
 
 def roofline(b):
     """Operators against the machine, fields out of cache"""
-    peer = b.peer("PyTorch convolutions", "convolution_torch.py", b.work / "convolution.h5")
+    peer = b.peer("PyTorch convolutions", "convolution_torch.py", b.convolution_file_once())
     peer.prepare("sgemm")
     best = 2e-9 * 1024**3 / min(peer.seconds("sgemm", 20))
     row = {"ranks": {}, "torch_sgemm": 1e9 * best}
@@ -425,6 +451,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--rows", default=",".join(row.__name__ for row in ROWS))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--build", default=str(ROOT / "build"))
@@ -444,30 +471,51 @@ def main():
         raise SystemExit(f"no row {', '.join(unknown)}; there are {', '.join(row.__name__ for row in ROWS)}")
     bench, path = Bench(options), pathlib.Path(options.results)
     results = json.loads(path.read_text()) if path.exists() else {"rows": {}}
-    failed = []
-    for row in ROWS:
-        if row.__name__ not in names:
+    how = {"commit": commit(), "quick": options.quick, "ranks_used": options.ranks, "rounds": options.rounds}
+    failed, begin = [], time.monotonic()
+    for row in [row for row in ROWS if row.__name__ in names]:
+        print(f"== {row.__name__}: {row.__doc__} [after {time.monotonic() - begin:.0f} s]", flush=True)
+        there = results["rows"].get(row.__name__, {})
+        if options.resume and not how["commit"].endswith("+") and all(there.get(key) == value for key, value in how.items()):
+            print(f"   there already, of {there['date']}")
             continue
-        print(f"== {row.__name__}: {row.__doc__}", flush=True)
-        measured = row(bench)
+        try:
+            measured = row(bench)
+        except Failed as fault:
+            print(f"   {fault}", flush=True)
+            failed.append(f"{row.__name__} could not be measured")
+            bench.drop_ended_peers()
+            continue
         if measured is None:
             print("   not with --quick")
             continue
-        measured.update(title=row.__doc__, date=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"), quick=options.quick,
-                        commit=first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]), ranks_used=options.ranks)
-        results["machine"] = machine(options.ranks)
-        results["rows"][row.__name__] = measured
-        for name, one in measured.get("sides", {}).items():
-            print(f"   {name:44} {1e3 * one['median']:10.3f} ms")
-        for one in measured.get("checks", []):
-            print(f"   {'ok  ' if one['passed'] else 'FAIL'} {one['what']}: {one['value']:.3g} (at {one['at']} {one['bound']:g})")
-            failed += [] if one["passed"] else [f"{row.__name__}: {one['what']}"]
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(results, indent=1) + "\n")
-        part.replace(path)
+        measured.update(title=row.__doc__, date=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"), **how)
+        failed += told(row.__name__, measured)
+        keep(results, machine(options.ranks), row.__name__, measured, path)
     bench.end_peers()
+    print(f"== {time.monotonic() - begin:.0f} s in all")
     if failed:
-        raise SystemExit("the two sides do not compute the same: " + "; ".join(failed))
+        raise SystemExit("\n".join(failed))
+
+
+def told(name, measured):
+    """Prints a row; returns the checks that do not hold."""
+    for label, one in measured.get("sides", {}).items():
+        print(f"   {label:44} {1e3 * one['median']:10.3f} ms")
+    for one in measured.get("checks", []):
+        print(f"   {'ok  ' if one['passed'] else 'FAIL'} {one['what']}: {one['value']:.3g} (at {one['at']} {one['bound']:g})")
+    return [f"{name}: {one['what']} does not hold" for one in measured.get("checks", []) if not one["passed"]]
+
+
+def keep(results, machine_facts, name, measured, path):
+    """Row by row, so that a run that is cut short leaves what it has; rows in the order of ROWS."""
+    results["machine"] = machine_facts
+    rows = {**results["rows"], name: measured}
+    results["rows"] = {row.__name__: rows[row.__name__] for row in ROWS if row.__name__ in rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(results, indent=1) + "\n")
+    part.replace(path)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def machine_table(results):
         for one in row.get("sides", {}).values():
             versions.update({key: one["facts"][key] for key in ("phiflow", "jax", "jax-cfd", "torch") if key in one["facts"]})
     rows.append(("other programs", ", ".join(f"{key} {value}" for key, value in sorted(versions.items()))))
-    rows.append(("measured", "; ".join(sorted({f"{row['date'][:10]}" for row in results["rows"].values()}))))
+    rows.append(("measured", "; ".join(sorted({f"{row['date'][:10]}, commit {row['commit']}" for row in results["rows"].values()}))))
     return table(("", ""), rows)
 
 

@@ -2,8 +2,9 @@
 # Measures Weft beside other programs on this machine: makes a Python environment for them from PyPI (2 to 6 GB), builds the
 # benchmarks, runs each pair interleaved on the same two cores, checks that both sides compute the same, writes results.json, and
 # renews the tables and plots of docs/performance.md.
-#   bench/run.sh                     every row, about half an hour
-#   bench/run.sh --quick             fewer repetitions, no whole training: about ten minutes, for a first look
+#   bench/run.sh                     every row, about twenty minutes
+#   bench/run.sh --resume            goes on where a run was cut short: leaves out rows that were measured at this commit in this way
+#   bench/run.sh --quick             fewer repetitions, no whole training: below ten minutes, for a first look
 #   bench/run.sh --rows wake_update,convolution
 #   bench/run.sh --list              what the rows are
 #   bench/run.sh --report            tables and plots from the results that are there
@@ -19,9 +20,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 environment=${WEFT_BENCH_ENVIRONMENT:-bench/environment}
 build=${WEFT_BUILD:-build}
-pass=() only_report=no only_list=no
+pass=() only_report=no only_list=no status=0
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 while [ $# -gt 0 ]; do
   case "$1" in
     --environment | --build | --rows | --results | --page | --work | --ranks | --rounds)
@@ -32,7 +33,7 @@ while [ $# -gt 0 ]; do
         *) pass+=("$1" "$2") ;;
       esac
       shift ;;
-    --quick) pass+=("$1") ;;
+    --quick | --resume) pass+=("$1") ;;
     --report) only_report=yes ;;
     --list) only_list=yes ;;
     -h | --help) usage; exit 0 ;;
@@ -64,6 +65,7 @@ if [ $only_report = no ]; then
   { [ -f "$build/CMakeCache.txt" ] || cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release; } >"$build/bench.log" 2>&1 &&
     cmake --build "$build" -j "$(nproc)" --target weft_command --target bench >>"$build/bench.log" 2>&1 ||
     { tail -n 20 "$build/bench.log" >&2; echo "Weft does not build; ./bootstrap.sh build installs what it needs" >&2; exit 1; }
-  "$python" bench/compare.py --build "$build" "${pass[@]}"
+  "$python" bench/compare.py --build "$build" "${pass[@]}" || status=$?
 fi
-"$python" bench/report.py "${pass[@]}"
+"$python" bench/report.py "${pass[@]}" # also where a row failed: the others are there
+exit "$status"
