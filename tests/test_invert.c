@@ -3,65 +3,7 @@
    Then every kind of unknown at once, whose gradient the verb itself checks, on every team; going on from a checkpoint; points of a table.
    burgers1d (Thuerey et al., Physics-based Deep Learning, "Burgers Optimization with a Differentiable Physics Gradient"): values of the
    forward run, and the losses of 50 steps of gradient descent. */
-#include <weft/invert.h>
-#include "flow.h"
-
-static char folder[64];
-
-/* Column `name` of history.csv, on every rank: *rows values. */
-static PetscErrorCode History(const char *name, PetscInt *rows, double values[1024])
-{
-  char  path[128], line[1024], heading[1024];
-  int   column = 0;
-  FILE *file;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
-  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/history.csv", folder));
-  file = fopen(path, "r");
-  TestCheck(file && fgets(heading, sizeof(heading), file), "%s cannot be read", path);
-  for (char *word = strtok(heading, ",\n"); word && strcmp(word, name); word = strtok(NULL, ",\n")) column++;
-  for (*rows = 0; *rows < 1024 && fgets(line, sizeof(line), file); ++*rows) {
-    char *at = line;
-    for (int c = 0; c < column; c++) {
-      at = strchr(at, ',');
-      TestCheck(at, "%s has no column %s", path, name);
-      at++;
-    }
-    values[*rows] = strtod(at, NULL);
-  }
-  fclose(file);
-  PetscFunctionReturn(0);
-}
-
-/* The numbers of a list in summary.json, "key": [ ... ] or "key": number, after the word `after`. */
-static PetscErrorCode Summary(const char *after, const char *key, PetscInt count, double values[])
-{
-  char   path[128], text[16384], quoted[64];
-  char  *at;
-  FILE  *file;
-  size_t length;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
-  PetscCall(PetscSNPrintf(path, sizeof(path), "%s/summary.json", folder));
-  file = fopen(path, "r");
-  TestCheck(file, "%s cannot be read", path);
-  length       = fread(text, 1, sizeof(text) - 1, file);
-  text[length] = 0;
-  fclose(file);
-  PetscCall(PetscSNPrintf(quoted, sizeof(quoted), "\"%s\"", after));
-  at = strstr(text, quoted);
-  PetscCall(PetscSNPrintf(quoted, sizeof(quoted), "\"%s\":", key));
-  at = at ? strstr(at, quoted) : NULL;
-  TestCheck(at, "%s has no %s after %s", path, key, after);
-  at += strlen(quoted);
-  for (PetscInt i = 0; i < count; i++) {
-    at += strspn(at, " [,\n");
-    values[i] = strtod(at, &at);
-  }
-  PetscFunctionReturn(0);
-}
+#include "invert.h"
 
 /* u0 = -sin(pi x); values printed after 32 steps by a float32 code: 6e-8 is the round-off of its coordinates near 1. */
 static PetscErrorCode TestBurgersForward(void)
@@ -131,7 +73,7 @@ static PetscErrorCode Everything(const char *replicas, const char *iterations)
     {"initial_type", "random"}, {"initial_amplitude", "0.5"}, {"truth_type", "random"},
     {"invert_unknowns", "velocity free coarse 5;smoke;viscosity log lower 0.01 upper 2;buoyancy scale 2;inflow shared;inflow_centre lower 1 upper 11;control times 3 coarse 4;conductivity log coarse 3"},
     {"invert_loss", "misfit;smoothness velocity weight 0.1;prior smoke mean;magnitude control weight 0.5;prior viscosity;smoothness conductivity"},
-    {"invert_simulations", "3"}, {"invert_steps", "4"}, {"observe_fields", "velocity;smoke"}, {"observe_steps", "2;4"},
+    {"invert_simulations", "3"}, {"invert_steps", "4"}, {"observe_fields", "velocity;smoke"}, {"observe_steps", "0;2;4"},
     {"observe_random", "20"}, {"observe_noise", "0.01"}, {"optimizer_type", "adam"}, {"optimizer_rate", "1e-3"},
   };
 
@@ -150,7 +92,7 @@ static PetscErrorCode Everything(const char *replicas, const char *iterations)
 static PetscErrorCode TestTeams(PetscMPIInt size)
 {
   double   loss[2][1024];
-  PetscInt rows;
+  PetscInt rows = 0;
   char     replicas[16];
 
   PetscFunctionBegin;
@@ -216,7 +158,7 @@ static PetscErrorCode TestBounds(void)
 static PetscErrorCode TestSmoke(PetscMPIInt size)
 {
   double   loss[2][1024];
-  PetscInt rows;
+  PetscInt rows = 0;
   char     replicas[16];
 
   PetscFunctionBegin;

@@ -38,6 +38,9 @@ printf 'x,speed\n0.0,1.0\n' >no_field.csv
 printf 'x,velocity_x\n0.0,one\n' >no_number.csv
 printf 'x,step,velocity_x\n0.0,3,1.0\n' >other_step.csv
 mpirun --oversubscribe --bind-to none -n 1 "$WEFT_COMMAND" simulate "$WEFT_SOURCE/cases/burgers1d/simulate.yaml" -grid_cells 64 -simulate_steps 1 -output other_grid >/dev/null
+mpirun --oversubscribe --bind-to none -n 1 "$WEFT_COMMAND" dataset "$WEFT_SOURCE/cases/burgers1d/simulate.yaml" -grid_cells 64 -dataset_fields random -dataset_frames 2 -output other_grid >/dev/null
+data="-observe_from dataset -observe_file other_grid/train.h5"
+small="-grid_cells 64 $data"
 
 ending 1 "invert_unknowns|bounds cross|lower 1 is not below upper -1" "$case" -invert_unknowns "velocity lower 1 upper -1"
 ending 1 "invert_unknowns|no 'density'|velocity, viscosity" "$case" -invert_unknowns density
@@ -57,6 +60,15 @@ ending 1 "no_number.csv|'one' is no number" "$case" -observe_file no_number.csv
 ending 1 "step 3|observe_steps" "$case" -observe_file other_step.csv
 ending 1 "nowhere.csv|cannot be read" "$case" -observe_file nowhere.csv
 ending 1 "other_grid/fields.h5|64|128" "$case" -observe_from file -observe_file other_grid/fields.h5
+ending 1 "other_grid/train.h5|64|128" "$case" $data
+ending 1 "observe_frames|no frame 2|0 to 1" "$case" $small -observe_frames 2
+ending 1 "observe_frames|each of the 2 observe_steps" "$case" $small -observe_steps 0,16 -observe_frames 1
+ending 1 "observe_simulation|0 to 0" "$case" $small -observe_simulation 1
+ending 1 "invert_simulations|observe_simulation" "$case" $small -invert_simulations 2
+ending 1 "other_grid/fields.h5|dataset" "$case" -grid_cells 64 -observe_from dataset -observe_file other_grid/fields.h5
+ending 1 "observe_scattered|observe_random" "$case" -observe_from reference -observe_scattered yes
+ending 1 "observe_steps|-1" "$case" -observe_steps -1,16
+ending 1 "observe_points|outside the box" "$case" -observe_from reference -observe_points 0.5,1.5
 ending 1 "observe_steps|17|16" "$case" -observe_steps 17
 ending 1 "observe_region|no value" "$case" -observe_from reference -observe_region "x > 9"
 ending 1 "tao_type lmvm knows no bounds|blmvm" "$case" -invert_unknowns "velocity lower -2" -optimizer_type tao -tao_type lmvm
@@ -74,4 +86,4 @@ for fault in *.fault; do
   cat "$fault" >&2
 done
 echo "$count rows, $wrong wrong"
-[ "$count" -ge 27 ] && [ "$wrong" = 0 ]
+[ "$count" -ge 36 ] && [ "$wrong" = 0 ]

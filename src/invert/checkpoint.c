@@ -2,6 +2,8 @@
 #include <unistd.h>
 #include "invert/impl.h"
 
+#define PROGRESS 6 /* numbers of /progress */
+
 /* Place of each of my values among all: unknown, knot in time, field, simulation, [z][y][x]. *total: how many there are. */
 static PetscErrorCode Places(const WeftInversion v, PetscInt **places, PetscInt *total)
 {
@@ -107,11 +109,32 @@ static PetscErrorCode GetOptimizer(WeftInversion v, WeftArrays arrays, const cha
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftCheckpointWrite(WeftInversion v)
+static PetscErrorCode PutVector(WeftArrays arrays, const char *name, Vec x, PetscInt local, const PetscInt places[], PetscInt total)
 {
-  const PetscInt   count      = 5;
-  const double     numbers[5] = {(double)v->iteration, (double)v->evaluations, v->seconds_before + MPI_Wtime() - v->begin, v->first_norm, v->best_loss};
-  const PetscReal *z;
+  const PetscReal *part;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArrayRead(x, &part));
+  PetscCall(Put(arrays, name, local, places, total, part));
+  PetscCall(VecRestoreArrayRead(x, &part));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode GetVector(WeftArrays arrays, const char *path, const char *name, Vec x, PetscInt local, const PetscInt places[], PetscInt total)
+{
+  PetscReal *part;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArrayWrite(x, &part));
+  PetscCall(Get(arrays, path, name, local, places, total, part));
+  PetscCall(VecRestoreArrayWrite(x, &part));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCheckpointWrite(WeftInversion v, Vec z, PetscInt iteration, PetscInt evaluations)
+{
+  const PetscInt   count      = PROGRESS;
+  const double     numbers[PROGRESS] = {(double)iteration, (double)evaluations, v->seconds_before + MPI_Wtime() - v->begin, v->first_norm, v->best_loss, (double)v->best_at};
   PetscInt         local, total, *places;
   char             path[PETSC_MAX_PATH_LEN];
   WeftArrays       arrays;
@@ -120,9 +143,8 @@ PetscErrorCode WeftCheckpointWrite(WeftInversion v)
   PetscCall(VecGetLocalSize(v->z, &local));
   PetscCall(Places(v, &places, &total));
   PetscCall(WeftArraysCreate(&arrays));
-  PetscCall(VecGetArrayRead(v->z, &z));
-  PetscCall(Put(arrays, "/vector", local, places, total, z));
-  PetscCall(VecRestoreArrayRead(v->z, &z));
+  PetscCall(PutVector(arrays, "/vector", z, local, places, total));
+  PetscCall(PutVector(arrays, "/best", v->best, local, places, total));
   PetscCall(PutOptimizer(v, arrays, local, places, total));
   PetscCall(WeftArraysSet(arrays, "/progress", 1, &count, numbers));
   PetscCall(WeftArraysSetString(arrays, "case", WeftCaseName()));
@@ -138,7 +160,6 @@ PetscErrorCode WeftCheckpointRead(WeftInversion v)
   char          path[PETSC_MAX_PATH_LEN];
   PetscBool     there = PETSC_TRUE;
   const double *numbers;
-  PetscReal    *z;
   PetscInt      local, total, count, *places;
   WeftArrays    arrays;
 
@@ -154,17 +175,18 @@ PetscErrorCode WeftCheckpointRead(WeftInversion v)
   PetscCall(VecGetLocalSize(v->z, &local));
   PetscCall(Places(v, &places, &total));
   PetscCall(WeftArraysRead(path, &arrays));
-  PetscCall(VecGetArrayWrite(v->z, &z));
-  PetscCall(Get(arrays, path, "/vector", local, places, total, z));
-  PetscCall(VecRestoreArrayWrite(v->z, &z));
+  PetscCall(GetVector(arrays, path, "/vector", v->z, local, places, total));
+  PetscCall(GetVector(arrays, path, "/best", v->best, local, places, total));
   PetscCall(GetOptimizer(v, arrays, path, local, places, total));
   PetscCall(WeftArraysGet(arrays, "/progress", &count, &numbers));
-  WeftCheck(numbers && count == 5, PETSC_COMM_WORLD, "%s does not say how far it is (/progress): it is no unknowns.h5 of an inversion", path);
+  WeftCheck(numbers && count == PROGRESS, PETSC_COMM_WORLD, "%s does not say how far it is (/progress): it is no unknowns.h5 of an inversion", path);
+  v->resumed   = PETSC_TRUE;
   v->iteration = v->resumed_at = (PetscInt)numbers[0];
-  v->evaluations               = (PetscInt)numbers[1] - 1; /* the iterate is evaluated again */
+  v->evaluations               = (PetscInt)numbers[1];
   v->seconds_before            = numbers[2];
   v->first_norm                = numbers[3];
-  v->best_at                   = v->iteration;
+  v->best_loss                 = numbers[4];
+  v->best_at                   = (PetscInt)numbers[5];
   PetscCall(WeftArraysDestroy(&arrays));
   PetscCall(PetscFree(places));
   WeftCheck(v->iteration <= v->iterations, PETSC_COMM_WORLD, "the inversion to go on with has done %" PetscInt_FMT " iterations already, more than the %" PetscInt_FMT " asked for; raise invert_iterations", v->iteration, v->iterations);

@@ -138,7 +138,7 @@ static PetscErrorCode Advance(WeftInversion v, Shown *s)
 static PetscErrorCode Picture(WeftInversion v, Shown *s, PetscInt shown, PetscInt field)
 {
   const PetscInt first = s->known[shown] ? TRUTH : GUESS, count = s->known[shown] ? 4 : 2;
-  double        *values[4] = {NULL}, *x, lower = PETSC_INFINITY, upper = PETSC_NINFINITY;
+  double        *values[4] = {NULL}, *x, lower = PETSC_INFINITY, upper = PETSC_NINFINITY, largest = 0.0;
   PetscInt       shape[3] = {1, 1, 1};
   WeftPanel      panel[4];
   WeftLine       line[4];
@@ -147,15 +147,17 @@ static PetscErrorCode Picture(WeftInversion v, Shown *s, PetscInt shown, PetscIn
   PetscFunctionBegin;
   for (PetscInt k = 0; k < count; k++) {
     PetscCall(WeftStateGather(s->state[first + k][shown], field, 0, shape, &values[k]));
-    for (PetscInt i = 0; i < shape[0] * shape[1] * shape[2] && first + k < RUNS; i++) {
-      lower = PetscMin(lower, values[k][i]);
-      upper = PetscMax(upper, values[k][i]);
+    for (PetscInt i = 0; i < shape[0] * shape[1] * shape[2]; i++) {
+      if (first + k == RUNS) largest = PetscMax(largest, PetscAbsReal(values[k][i]));
+      lower = first + k == RUNS ? lower : PetscMin(lower, values[k][i]);
+      upper = first + k == RUNS ? upper : PetscMax(upper, values[k][i]);
     }
   }
   PetscCall(PetscMalloc1(shape[2], &x));
   for (PetscInt i = 0; i < shape[2]; i++) x[i] = WeftGridLayout(v->grid)->lower[0] + (double)i * WeftGridLayout(v->grid)->h[0];
   for (PetscInt k = 0; k < count; k++) {
     panel[k] = (WeftPanel){run_names[first + k], shape[1], shape[2], values[k] + shape[0] / 2 * shape[1] * shape[2], lower, upper, lower < 0.0 ? PETSC_TRUE : PETSC_FALSE};
+    if (first + k == RUNS) panel[k].lower = -(panel[k].upper = PetscMax(largest, upper - lower)), panel[k].diverging = PETSC_TRUE;
     line[k]  = (WeftLine){run_names[first + k], shape[2], x, values[k]};
   }
   PetscCall(WeftInversionPath(v, "picture.png", path));

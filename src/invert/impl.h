@@ -51,8 +51,8 @@ typedef struct {
 
 /* ---- the problem ------------------------------------------------------------------------------------------------- */
 
-/* How the minimisation ended, and the exit status of the command that says so (0 for the first two). */
-typedef enum { WEFT_ENDING_ITERATIONS, WEFT_ENDING_CONVERGED, WEFT_ENDING_STALLED, WEFT_ENDING_LINE_SEARCH, WEFT_ENDING_FAILED } WeftEnding;
+/* How the minimisation ended, and the exit status of the command that says so (0 for the first two, WEFT_STATUS_STOPPED). */
+typedef enum { WEFT_ENDING_ITERATIONS, WEFT_ENDING_CONVERGED, WEFT_ENDING_STOPPED, WEFT_ENDING_STALLED, WEFT_ENDING_LINE_SEARCH, WEFT_ENDING_FAILED } WeftEnding;
 enum { WEFT_STATUS_STALLED = 3, WEFT_STATUS_LINE_SEARCH = 4, WEFT_STATUS_FAILED = 5 };
 #define WEFT_OPTIMIZER_TAO 3 /* among the choices of -optimizer_type */
 
@@ -67,8 +67,9 @@ struct _n_WeftInversion {
   WeftState    input[WEFT_OP_MAX], bar[WEFT_OP_MAX], truth[WEFT_OP_MAX]; /* of the step; truth[0] NULL: not known */
   WeftRollout  rollout;
   WeftOp       observe;
-  PetscInt     times, *time;    /* observed steps, from 1 */
+  PetscInt     times, *time;    /* observed steps, from 0 */
   WeftState   *index, *target;  /* [times] number of the observation; [steps] that or NULL */
+  WeftState    start_loss;      /* of the initial states; NULL: step 0 is not observed */
   PetscBool    observes[WEFT_OP_MAX]; /* which states */
   PetscInt64   observed;        /* values observed, of all simulations */
   PetscReal   *losses;
@@ -83,8 +84,11 @@ struct _n_WeftInversion {
   PetscInt     evaluations, iteration, iterations; /* done; done; asked for */
   PetscReal    loss, gradient_norm;       /* of the last evaluation */
   PetscReal    first_norm, best_loss;     /* gradient norm at the first iterate */
+  PetscBool    resumed;                   /* goes on at iteration resumed_at */
   PetscInt     best_at, resumed_at, checkpoint_every; /* iterations */
   PetscInt     refused;                   /* trial points at which the model failed */
+  PetscBool    stop;                      /* a signal, or the time limit: end after this evaluation */
+  double       longest;                   /* seconds of an evaluation with its gradient */
   char         fault[2048];               /* its message, on the rank that tells it */
   WeftEnding   ending;
   const char  *reason;                    /* of TAO */
@@ -103,9 +107,12 @@ PetscErrorCode WeftUnknownsCreateVectors(WeftInversion v);
 /* terms.c */
 PetscErrorCode WeftTermsCreate(WeftInversion v);
 PetscErrorCode WeftTermsAdd(WeftInversion v, PetscBool gradient);
-/* observe.c: -observe_*; makes observe, the data, target. */
+/* observe.c: -observe_*; makes observe, the data, target. Start: where step 0 is observed, losses += the misfit of the initial states;
+   bar += its derivative. */
 PetscErrorCode WeftObservationsCreate(WeftInversion v);
 PetscErrorCode WeftObservationsDestroy(WeftInversion v);
+PetscErrorCode WeftObserveStart(WeftInversion v);
+PetscErrorCode WeftObserveStartAdjoint(WeftInversion v);
 /* problem.c: loss (and gradient, if not NULL) at z. Collective on the world. */
 PetscErrorCode WeftInversionCreate(WeftInversion *v);
 PetscErrorCode WeftInversionDestroy(WeftInversion *v);
@@ -117,8 +124,9 @@ PetscErrorCode WeftInversionCheck(WeftInversion v);
 PetscErrorCode WeftMinimiserCreate(WeftInversion v);
 PetscErrorCode WeftMinimise(WeftInversion v);
 PetscErrorCode WeftMinimiserDestroy(WeftInversion v);
-/* checkpoint.c: unknowns.h5; -invert_resume. Collective on the world. */
-PetscErrorCode WeftCheckpointWrite(WeftInversion v);
+/* checkpoint.c: unknowns.h5, from which -invert_resume goes on at z, the iterate of `iteration`, after so many
+   evaluations. Collective on the world. */
+PetscErrorCode WeftCheckpointWrite(WeftInversion v, Vec z, PetscInt iteration, PetscInt evaluations);
 PetscErrorCode WeftCheckpointRead(WeftInversion v);
 /* report.c */
 PetscErrorCode WeftHistoryOpen(WeftInversion v);

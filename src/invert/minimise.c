@@ -12,7 +12,16 @@ static PetscErrorCode Iterate(WeftInversion v)
     PetscCall(VecCopy(v->z, v->best));
   }
   PetscCall(WeftHistoryRow(v));
-  if (v->iteration > v->resumed_at && (v->iteration % v->checkpoint_every == 0 || v->iteration == v->iterations)) PetscCall(WeftCheckpointWrite(v));
+  if (v->iteration > v->resumed_at && (v->iteration % v->checkpoint_every == 0 || v->iteration == v->iterations)) PetscCall(WeftCheckpointWrite(v, v->z, v->iteration, v->evaluations - 1)); /* the iterate is evaluated again */
+  PetscFunctionReturn(0);
+}
+
+/* Has the run been asked to end? What follows takes an evaluation, and the results about three forward runs. */
+static PetscErrorCode AskStop(WeftInversion v, double begin)
+{
+  PetscFunctionBegin;
+  v->longest = PetscMax(v->longest, MPI_Wtime() - begin);
+  PetscCall(WeftStopAgree(4.0 * v->longest, &v->stop));
   PetscFunctionReturn(0);
 }
 
@@ -46,7 +55,8 @@ static PetscErrorCode Descend(WeftInversion v)
   PetscCall(WeftGetReal("invert_tolerance", &tolerance));
   PetscCall(WeftGetInt("invert_patience", &patience));
   PetscCall(WeftProgressCreate("invert", v->iterations, &progress));
-  for (;; v->iteration++) {
+  for (;;) {
+    const double begin = MPI_Wtime();
     PetscCall(WeftInversionEvaluate(v, v->z, &loss, v->gradient));
     PetscCall(Iterate(v));
     PetscCall(WeftProgressUpdate(progress, v->iteration, "loss %.6g  |gradient| %.3g", (double)loss, (double)v->gradient_norm));
@@ -54,6 +64,12 @@ static PetscErrorCode Descend(WeftInversion v)
     else if (patience && v->iteration - v->best_at >= patience) v->ending = WEFT_ENDING_STALLED;
     if (v->ending != WEFT_ENDING_ITERATIONS || v->iteration >= v->iterations) break;
     PetscCall(Step(v));
+    v->iteration++;
+    PetscCall(AskStop(v, begin));
+    if (!v->stop) continue;
+    v->ending = WEFT_ENDING_STOPPED;
+    PetscCall(WeftCheckpointWrite(v, v->z, v->iteration, v->evaluations));
+    break;
   }
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
@@ -61,11 +77,17 @@ static PetscErrorCode Descend(WeftInversion v)
 
 /* ---- TAO ------------------------------------------------------------------------------------------------------------------- */
 
+/* The evaluation after which a stop was asked for is the last: the next one leaves TAO by an error that nobody is told of. */
 static PetscErrorCode TaoEvaluate(Tao tao, Vec z, PetscReal *loss, Vec gradient, void *context)
 {
+  WeftInversion v     = (WeftInversion)context;
+  const double  begin = MPI_Wtime();
+
   PetscFunctionBegin;
   (void)tao;
-  PetscCall(WeftInversionEvaluate((WeftInversion)context, z, loss, gradient));
+  if (v->stop) PetscFunctionReturn(WEFT_ERR_USER);
+  PetscCall(WeftInversionEvaluate(v, z, loss, gradient));
+  PetscCall(AskStop(v, begin));
   PetscFunctionReturn(0);
 }
 
@@ -117,13 +139,20 @@ static PetscErrorCode CreateTao(WeftInversion v)
 static PetscErrorCode SolveTao(WeftInversion v)
 {
   TaoConvergedReason reason;
+  PetscErrorCode     ierr;
 
   PetscFunctionBegin;
-  if (v->resumed_at) {
+  if (v->resumed) {
     PetscCall(WeftLog("TAO starts anew at the iterate of the checkpoint: the history of its method is not stored"));
     PetscCall(TaoSetMaximumIterations(v->tao, PetscMax(v->iterations - v->resumed_at, 0)));
   }
-  PetscCall(TaoSolve(v->tao));
+  ierr = TaoSolve(v->tao);
+  if (ierr == WEFT_ERR_USER && v->stop) {
+    v->ending = WEFT_ENDING_STOPPED;
+    PetscCall(WeftCheckpointWrite(v, v->best, v->best_at, v->evaluations));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(ierr);
   PetscCall(TaoGetConvergedReason(v->tao, &reason));
   v->reason = TaoConvergedReasons[reason];
   if (reason > 0) v->ending = WEFT_ENDING_CONVERGED;

@@ -1,5 +1,5 @@
 /* The inverse problem: model, rollout, unknowns, observations; its loss and gradient. */
-#include "invert/impl.h"
+#include "invert/observe.h"
 
 #define REFUSED_MAX 100 /* trial points of a line search at which the model failed, in one run */
 
@@ -43,12 +43,14 @@ static PetscErrorCode CreateModel(WeftInversion v)
 /* With -observe_simulation: the true inputs of that simulation for all samples. The blocks of all replicas are alike. */
 static PetscErrorCode OneTruth(WeftInversion v)
 {
-  PetscInt    which;
+  PetscInt    which, source;
   PetscMPIInt owner, mine;
   MPI_Comm    across; /* ranks of one place in their replicas */
 
   PetscFunctionBegin;
   PetscCall(WeftGetInt("observe_simulation", &which));
+  PetscCall(WeftGetEnum("observe_from", &source));
+  if (source == WEFT_DATA_DATASET) PetscFunctionReturn(0); /* there it is one of the file */
   if (which < -1 || which >= v->simulations) return WeftFailKey(PETSC_COMM_WORLD, "observe_simulation", "simulations are 0 to %" PetscInt_FMT ", or -1", v->simulations - 1);
   if (which < 0) PetscFunctionReturn(0);
   mine = which >= v->first && which < v->first + v->count ? (PetscMPIInt)v->info.replica : -1;
@@ -134,6 +136,7 @@ static PetscErrorCode Play(WeftInversion v, PetscBool *failed)
   PetscFunctionBegin;
   WeftHoldMessages(PETSC_TRUE);
   if (v->count) ierr = WeftRolloutForward(v->rollout, v->input, v->target, v->losses, NULL);
+  if (v->count && !ierr) ierr = WeftObserveStart(v);
   WeftHoldMessages(PETSC_FALSE);
   WeftTakeNote(v->fault, sizeof(v->fault));
   if (ierr != WEFT_ERR_USER) PetscCall(ierr);
@@ -189,7 +192,10 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
   *loss = v->loss;
   if (sums[v->terms] > 0.0 || !isfinite(v->loss)) PetscFunctionReturn(Refuse(v, z, loss, gradient));
   if (!gradient) PetscFunctionReturn(0);
-  if (v->count) PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
+  if (v->count) {
+    PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
+    PetscCall(WeftObserveStartAdjoint(v));
+  }
   PetscCall(WeftUnknownsGradient(v, gradient));
   PetscCall(VecNorm(gradient, NORM_2, &v->gradient_norm));
   if (!isfinite(v->gradient_norm)) PetscFunctionReturn(Refuse(v, z, loss, gradient));
@@ -251,7 +257,7 @@ static PetscErrorCode Run(WeftInversion v)
   PetscCall(WeftCheckUnusedOptions());
   PetscCall(WeftOutputFolder("invert", v->folder, sizeof(v->folder)));
   PetscCall(WeftCheckpointRead(v));
-  if (!v->resumed_at) PetscCall(WeftInversionCheck(v));
+  if (!v->resumed) PetscCall(WeftInversionCheck(v));
   PetscCall(WeftHistoryOpen(v));
   ierr = WeftMinimise(v);
   if (ierr != WEFT_ERR_USER) PetscCall(ierr);
@@ -271,6 +277,7 @@ PetscErrorCode WeftInvert(void)
   WeftInversion  v;
 
   PetscFunctionBegin;
+  WeftStopListen();
   PetscCall(WeftInversionCreate(&v));
   ierr = Run(v);
   if (ierr != WEFT_ERR_USER) PetscCall(ierr);

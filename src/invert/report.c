@@ -13,7 +13,7 @@ PetscErrorCode WeftHistoryOpen(WeftInversion v)
   PetscFunctionBegin;
   PetscCall(WeftInversionPath(v, "history.csv", path));
   if (!PetscGlobalRank) {
-    v->table = v->resumed_at ? fopen(path, "r+") : NULL;
+    v->table = v->resumed ? fopen(path, "r+") : NULL;
     while (v->table && fgets(line, sizeof(line), v->table))
       if (!end || atol(line) < v->resumed_at) end = ftell(v->table);
     if (v->table) failed = fseek(v->table, end, SEEK_SET) || ftruncate(fileno(v->table), end) ? PETSC_TRUE : PETSC_FALSE;
@@ -68,7 +68,7 @@ static PetscErrorCode Numbers(WeftInversion v, const WeftUnknown *u, WeftSummary
   PetscFunctionReturn(0);
 }
 
-static const char *const endings[] = {"iterations", "converged", "stalled", "line search failed", "failed"};
+static const char *const endings[] = {"iterations", "converged", "stopped", "stalled", "line search failed", "failed"};
 
 PetscErrorCode WeftInversionReport(WeftInversion v)
 {
