@@ -27,7 +27,7 @@ static PetscErrorCode Create(Case *c)
   PetscCall(WeftNetGiven(&set));
   if (set) {
     WeftSpace velocity, features;
-    PetscCall(WeftSpaceCreateVelocity(c->grid, 1, &velocity));
+    PetscCall(WeftModelCreateStateSpace(c->grid, 1, &velocity));
     PetscCall(WeftModelFeatureSpace(c->grid, 1, &features));
     PetscCall(WeftNetCreateFromKeys(velocity, features, one, one, &c->net, &c->correction));
     PetscCall(WeftSpaceDestroy(&velocity));
@@ -60,22 +60,19 @@ static PetscErrorCode PrintGrid(const Case *c)
 
 static PetscErrorCode PrintStep(const Case *c)
 {
-  static const char *const names[] = {"velocity", "smoke",  "viscosity", "diffusivity",
-                                      "buoyancy", "inflow", "features",  "weights"};
-  const WeftOp             step    = WeftModelStep(c->model), *ops;
-  PetscInt                 calls;
+  const WeftOp step = WeftModelStep(c->model), *ops;
+  PetscInt     calls;
 
   PetscFunctionBegin;
   PetscCall(WeftLog("inputs of a step"));
-  for (size_t n = 0; n < PETSC_STATIC_ARRAY_LENGTH(names); n++) {
-    const PetscInt at = WeftModelInput(c->model, names[n]);
-    if (at < 0) continue;
+  for (PetscInt at = 0; at < WeftOpInputs(step); at++) {
     const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftOpInSpace(step, at));
+    const char          *name = WeftModelInputName(c->model, at);
     if (info->kind == WEFT_NUMBERS)
-      PetscCall(WeftLog("  %-12s %d number%s%s", names[n], (int)info->count, info->count > 1 ? "s" : "",
+      PetscCall(WeftLog("  %-12s %d number%s%s", name, (int)info->count, info->count > 1 ? "s" : "",
                         info->per_sample ? " per sample" : ""));
     else
-      PetscCall(WeftLog("  %-12s %d field%s, %zu bytes on this rank", names[n], (int)info->fields, info->fields > 1 ? "s" : "",
+      PetscCall(WeftLog("  %-12s %d field%s, %zu bytes on this rank", name, (int)info->fields, info->fields > 1 ? "s" : "",
                         info->bytes));
   }
   PetscCall(WeftProgramCalls(step, &calls, &ops));

@@ -91,7 +91,7 @@ static PetscErrorCode CompareRun(const char *folder)
   PetscCall(TestSetKey("model_reynolds", "100"));
   PetscCall(FlowCreate(PETSC_COMM_WORLD, &f));
   PetscCall(FlowPlay(&f, 3));
-  PetscCall(WeftOpCreateRestrict(WeftModelVelocitySpace(f.model), space, &op));
+  PetscCall(WeftOpCreateRestrict(WeftModelStateSpace(f.model, 0), space, &op));
   PetscCall(WeftStateCreate(space, &restricted));
   PetscCall(WeftStateCreate(space, &stored));
   PetscCall(WeftOpApply(op, f.in, &restricted, NULL));

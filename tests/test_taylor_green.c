@@ -44,7 +44,7 @@ static PetscErrorCode ErrorOfDecay(const Setting *s, PetscInt cells, PetscInt st
   for (PetscInt i = 0; i < WeftOpInputs(WeftModelStep(f.model)); i++) start[i] = f.out[0]; /* the velocity alone is filled */
   start[WeftModelInput(f.model, "viscosity")] = f.in[WeftModelInput(f.model, "viscosity")];
   PetscCall(WeftModelInitial(f.model, start));
-  PetscCall(WeftStateCreate(WeftModelVelocitySpace(f.model), &exact));
+  PetscCall(WeftStateCreate(WeftModelStateSpace(f.model, 0), &exact));
   PetscCall(WeftStateAXPY(exact, exp(-2.0 * s->viscosity * s->time), f.out[0]));
   PetscCall(WeftStateNorm(exact, NORM_2, &size));
   PetscCall(WeftStateAXPY(exact, -1.0, f.in[0]));
@@ -66,7 +66,7 @@ static PetscErrorCode Difference(const Setting *s, PetscInt cells, PetscInt step
   PetscCall(Create(s, cells, steps, &coarse));
   PetscCall(TestSetKey("grid_granularity", "2"));
   PetscCall(Create(s, 2 * cells, finer * steps, &fine));
-  PetscCall(WeftOpCreateRestrict(WeftModelVelocitySpace(fine.model), WeftModelVelocitySpace(coarse.model), &op));
+  PetscCall(WeftOpCreateRestrict(WeftModelStateSpace(fine.model, 0), WeftModelStateSpace(coarse.model, 0), &op));
   PetscCall(WeftOpApply(op, fine.in, coarse.out, NULL));
   PetscCall(WeftStateNorm(coarse.out[0], NORM_2, &size));
   PetscCall(WeftStateAXPY(coarse.out[0], -1.0, coarse.in[0]));

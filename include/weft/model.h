@@ -54,7 +54,19 @@ PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3]);
 /* Fills one field of all samples at its places (faces at face centres). */
 PetscErrorCode WeftExpressionFill(WeftExpression expression, WeftState state, PetscInt field);
 
-/* ---- flow ----------------------------------------------------------------------------------------------------- */
+/* ---- models --------------------------------------------------------------------------------------------------- */
+
+/* What a model solves, -model_equation, and how it steps in time, -model_scheme. All but flow have one state of cell fields (sides that
+   are not periodic: zero gradient), and step by WeftOpCreateTheta or WeftOpCreateRungeKutta:
+     burgers              velocity; viscosity (1)
+     advection_diffusion  concentration; diffusivities (1), carrier_velocity (dim)
+     gray_scott           concentration (u, v); diffusivities (2), rates (2: feed, kill)
+     reaction_diffusion   concentration (the fields of -model_fields); diffusivities (one per field), weights of the net that is the
+                          reaction (without a net: diffusion alone)
+     darcy                pressure; log_conductivity, source (cell fields): a steady solve, whatever the pressure was */
+typedef enum { WEFT_EQUATION_FLOW, WEFT_EQUATION_BURGERS, WEFT_EQUATION_ADVECTION_DIFFUSION, WEFT_EQUATION_GRAY_SCOTT, WEFT_EQUATION_REACTION_DIFFUSION, WEFT_EQUATION_DARCY } WeftEquation;
+typedef enum { WEFT_SCHEME_CRANK_NICOLSON, WEFT_SCHEME_BACKWARD_EULER, WEFT_SCHEME_RUNGE_KUTTA4 } WeftScheme;
+extern const char *const WeftEquations[]; /* "flow", "burgers", ... */
 
 /* Incompressible flow, 1D-3D. One time step is the list -model_steps of the case file, one operator each, in order:
      diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   control   prescribe   obstacle   project   correct
@@ -65,7 +77,10 @@ PetscErrorCode WeftExpressionFill(WeftExpression expression, WeftState state, Pe
    diffusivity). */
 typedef struct _n_WeftModel *WeftModel;
 typedef struct {
+  WeftEquation     equation;
+  WeftScheme       scheme; /* of equations other than flow */
   PetscReal        dt;
+  PetscInt         gradient_steps; /* steps whose adjoint solves share -gradient_accuracy; 0: one */
   PetscInt         steps;
   char           **step;
   WeftAdvectScheme advect_velocity, advect_smoke;
@@ -87,11 +102,17 @@ PetscErrorCode WeftModelDestroy(WeftModel *model);
    pressure (if projected; times dt / density), then the velocity before the obstacle step (if asked for). Borrowed. */
 WeftOp         WeftModelStep(WeftModel model);
 PetscInt       WeftModelStates(WeftModel model);
-WeftSpace      WeftModelVelocitySpace(WeftModel model);
+WeftSpace      WeftModelStateSpace(WeftModel model, PetscInt state);
+PetscBool      WeftModelIsFlow(WeftModel model);
+/* The implicit operator of the step, for its report; NULL: none. Borrowed. */
+WeftOp         WeftModelImplicit(WeftModel model);
+/* The space of state 0 of the model that the keys choose, before there is a model. Collective on the grid. */
+PetscErrorCode WeftModelCreateStateSpace(WeftGrid grid, PetscInt batch, WeftSpace *space);
 /* Per sample, 1: what a correction is told; for WeftCorrectionCreate, which comes before WeftModelCreate. */
 PetscErrorCode WeftModelFeatureSpace(WeftGrid grid, PetscInt batch, WeftSpace *features);
 /* Place of an input of the step by name ("velocity", "smoke", "viscosity", "features", "weights", ...); -1: not there. */
 PetscInt       WeftModelInput(WeftModel model, const char *name);
+const char    *WeftModelInputName(WeftModel model, PetscInt input);
 PetscReal      WeftModelTimeStep(WeftModel model);
 PetscBool      WeftModelProjects(WeftModel model); /* is there a pressure? */
 /* Choices of -initial_type. FILE: the states stay zero; WeftInitialStates (train.h) reads them. */
@@ -99,8 +120,10 @@ typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRES
 /* Initial states from -initial_type, and the numbers of smoke (diffusivity, buoyancy, inflow) from the keys. inputs: those of
    the step, the weights excepted. Fails when the step would be unstable. Collective on the grid. */
 PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
-/* The states alone, from the keys <prefix>_velocity, _smoke, _seed ("initial" or "truth"). */
+/* The states alone, from the keys <prefix>_<state>, _seed ("initial" or "truth"). */
 PetscErrorCode WeftModelInitialStates(WeftModel model, WeftInitial type, const char *prefix, const WeftState states[]);
+/* True fields of the step that are no states, from truth_log_conductivity or, with truth_type random, drawn; others stay. */
+PetscErrorCode WeftModelTrueFields(WeftModel model, const WeftState inputs[]);
 /* Random smooth fields: waves up to -dataset_modes along each axis with amplitudes that fall as the wave number to the power
    -dataset_smoothness, mean square 1; sample b is draw number + b of the seed, the same on every layout. */
 PetscErrorCode WeftRandomFields(WeftState state, PetscInt64 seed, PetscInt number);
@@ -132,6 +155,13 @@ typedef struct {
 } WeftModelFigures;
 /* outputs: those of the step. figures: [batch]. Collective on the space communicator. */
 PetscErrorCode WeftModelMeasure(WeftModel model, const WeftState outputs[], WeftModelFigures figures[]);
+
+/* Figures of one field of one sample, of any model: mean over the cells, least, largest. figures: [batch][fields]. Collective on the
+   space communicator. */
+typedef struct {
+  PetscReal mean, least, largest;
+} WeftFieldFigures;
+PetscErrorCode WeftModelMeasureFields(WeftModel model, WeftState state, WeftFieldFigures figures[]);
 
 #if defined(__cplusplus)
 }

@@ -39,6 +39,11 @@ PetscErrorCode WeftPoissonRegisterPC(void);
    solve that fails, or whose true residual misses the tolerance, is an error. */
 PetscErrorCode WeftOpCreateProject(WeftSpace velocity, WeftState open, WeftOp *op);
 
+/* White noise x -> smooth random fields y = a (1 - length^2 Laplacian)^-1 x, any cell fields (Whittle: On stationary processes in the plane,
+   Biometrika 41, 1954): a fast direct solve, the slope zero at sides that are not periodic. a is such that x of variance 1 per cell gives,
+   away from sides, fields of the standard deviation given; |x|^2 / 2 is then minus the logarithm of their probability, up to a constant. */
+PetscErrorCode WeftOpCreateSmooth(WeftSpace fields, PetscReal length, PetscReal deviation, WeftOp *op);
+
 /* ---- implicit operators ---------------------------------------------------------------------------------------- */
 
 /* An operator whose output y solves F(y, x...; p...) = 0. F is itself an operator, the residual: input 0 is y, output 0 is F, both

@@ -15,7 +15,7 @@
 
 /* An input of the step that is to be found: any state, number or control, by its name. From the optimiser's vector to the input:
      control = scale vector          per knot in time (slices), of coarse knots or of the field itself
-     plain   = control interpolated  in space and time
+     plain   = control interpolated  in space and time; or the first guess + control smoothed, of which the control is white noise
      value   = exp(plain), or plain, or its projection without divergence
    and the adjoint back. plain is what the terms of the loss see. */
 typedef struct {
@@ -24,8 +24,9 @@ typedef struct {
   PetscBool  logarithm, solenoidal, shared, in_time;
   PetscInt   coarse, slices, steps;            /* knots along each axis (0: as it is); knots in time; values over time (1, or all steps) */
   PetscInt   guesses, truths, lowers, uppers;  /* how many numbers the line gives */
+  PetscReal  smooth[2];                        /* length, standard deviation; 0: not smoothed */
   PetscReal  scale, guess[3], truth[3], lower[3], upper[3];
-  WeftOp     interpolate, project;             /* NULL: not there */
+  WeftOp     interpolate, project;             /* NULL: not there; interpolate: from knots, or from white noise */
   WeftState *control, *control_bar;            /* [slices] */
   WeftState *plain, *plain_bar, *value, *value_bar, *first; /* [steps]; first: plain of the first guess */
   WeftState  spare, pressure, pressure_bar;    /* of the combination in time; of the projection */

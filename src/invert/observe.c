@@ -32,7 +32,7 @@ PetscErrorCode WeftPointsFindFields(WeftInversion v, const char *name, WeftPoint
       p->field[p->fields++] = f;
     }
   }
-  if (p->fields == before) return WeftFailKey(PETSC_COMM_WORLD, "observe_fields", "the model has no field '%s'; there are velocity, velocity_x%s", name, v->states > 1 ? ", smoke" : "");
+  if (p->fields == before) return WeftFailKey(PETSC_COMM_WORLD, "observe_fields", "the model has no field '%s'; there are %s, %s%s", name, WeftModelInputName(v->model, 0), WeftSpaceGetInfo(WeftStateSpace(v->input[0]))->name[0], v->states > 1 ? ", smoke" : "");
   PetscFunctionReturn(0);
 }
 
@@ -44,7 +44,7 @@ static PetscErrorCode ReadFields(WeftInversion v, WeftPoints *p)
   PetscFunctionBegin;
   PetscCall(WeftGetStringList("observe_fields", &name, &count));
   for (PetscInt i = 0; i < count; i++) PetscCall(WeftPointsFindFields(v, name[i], p));
-  if (!count) PetscCall(WeftPointsFindFields(v, "velocity", p));
+  if (!count) PetscCall(WeftPointsFindFields(v, WeftModelInputName(v->model, 0), p));
   PetscCall(WeftFreeStringList(&name, count));
   PetscFunctionReturn(0);
 }

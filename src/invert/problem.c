@@ -30,6 +30,7 @@ static PetscErrorCode CreateModel(WeftInversion v)
   PetscCall(WeftModelOptionsFromKeys(&options));
   options.first_sample = v->first;
   options.samples      = v->simulations;
+  options.gradient_steps = v->steps;
   PetscCall(WeftModelCreate(v->grid, PetscMax(v->count, 1), &options, NULL, PETSC_TRUE, &v->model));
   PetscCall(WeftModelOptionsDestroy(&options));
   v->states = WeftModelStates(v->model);
@@ -81,6 +82,7 @@ static PetscErrorCode CreateTruth(WeftInversion v)
     PetscCall(WeftStateCopy(v->input[i], v->truth[i]));
   }
   PetscCall(WeftTrueStates(v->model, v->truth));
+  PetscCall(WeftModelTrueFields(v->model, v->truth));
   PetscCall(OneTruth(v));
   for (PetscInt k = 0; k < v->unknowns; k++) {
     const WeftUnknown *u = &v->unknown[k];
@@ -177,11 +179,13 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
   PetscFunctionBegin;
   PetscCall(WeftUnknownsSet(v, z));
   PetscCall(Play(v, &failed));
-  for (PetscInt u = 0; u < v->unknowns && gradient; u++)
+  for (PetscInt u = 0; u < v->unknowns && gradient; u++) {
+    for (PetscInt s = 0; s < v->unknown[u].slices; s++) PetscCall(WeftStateZero(v->unknown[u].control_bar[s]));
     for (PetscInt n = 0; n < v->unknown[u].steps; n++) {
       PetscCall(WeftStateZero(v->unknown[u].value_bar[n]));
       PetscCall(WeftStateZero(v->unknown[u].plain_bar[n]));
     }
+  }
   PetscCall(WeftTermsAdd(v, gradient ? PETSC_TRUE : PETSC_FALSE));
   for (PetscInt t = 0; t < v->terms; t++) sums[t] = v->term[t].value;
   sums[v->terms] = failed ? 1.0 : 0.0;

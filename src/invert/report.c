@@ -94,6 +94,7 @@ PetscErrorCode WeftInversionReport(WeftInversion v)
   if (v->refused) PetscCall(WeftLog("the model failed at %d trial points of the line search, which took shorter steps", (int)v->refused));
   for (PetscInt k = 0; k < v->unknowns; k++)
     if (v->unknown[k].width) PetscCall(Numbers(v, &v->unknown[k], summary));
+  PetscCall(WeftSolveSummary(v->model, summary));
   PetscCall(WeftInversionFields(v, summary));
   PetscCall(WeftInversionPath(v, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));

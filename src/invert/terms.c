@@ -49,7 +49,7 @@ static PetscErrorCode Magnitude(WeftInversion v, const WeftUnknown *u, WeftState
   PetscFunctionReturn(0);
 }
 
-/* 1/2 |x - first guess|^2 */
+/* 1/2 |x - first guess|^2; of a smooth unknown in the norm of its covariance, which is that of the white noise (see WeftTermsAdd). */
 static PetscErrorCode Prior(WeftInversion v, const WeftUnknown *u, WeftState plain, WeftState first, PetscReal weight, PetscReal *value, WeftState bar)
 {
   PetscFunctionBegin;
@@ -173,6 +173,10 @@ PetscErrorCode WeftTermsAdd(WeftInversion v, PetscBool gradient)
     if (term->mean) {
       PetscCall(CountValues(v, term->unknown, &values));
       weight *= 2.0 / values;
+    }
+    if (term->row->add == Prior && term->unknown->smooth[0] > 0.0) {
+      for (PetscInt s = 0; s < term->unknown->slices; s++) PetscCall(Magnitude(v, term->unknown, term->unknown->control[s], NULL, weight, &term->value, gradient ? term->unknown->control_bar[s] : NULL));
+      continue;
     }
     for (PetscInt n = 0; n < term->unknown->steps; n++) PetscCall((*term->row->add)(v, term->unknown, term->unknown->plain[n], term->unknown->first[n], weight, &term->value, gradient ? term->unknown->plain_bar[n] : NULL));
   }

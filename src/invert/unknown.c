@@ -43,13 +43,13 @@ static PetscErrorCode Whole(Line *line, PetscInt *value)
 
 static PetscErrorCode ReadWord(Line *line)
 {
-  static const char *const names[] = {"log", "free", "shared", "coarse", "times", "scale", "lower", "upper", "guess", "truth", NULL};
+  static const char *const names[] = {"log", "free", "shared", "coarse", "times", "scale", "lower", "upper", "guess", "truth", "smooth", NULL};
   WeftUnknown             *u       = line->unknown;
   PetscInt                 which, count;
 
   PetscFunctionBegin;
   for (which = 0; names[which] && strcmp(names[which], line->word[line->at]); which++) continue;
-  if (!names[which]) return WeftFailKey(PETSC_COMM_WORLD, "invert_unknowns", "%s: '%s' is no word of an unknown; there are: log, free, shared, coarse N, times N, scale S, lower A, upper B, guess G, truth T", u->name, line->word[line->at]);
+  if (!names[which]) return WeftFailKey(PETSC_COMM_WORLD, "invert_unknowns", "%s: '%s' is no word of an unknown; there are: log, free, shared, coarse N, times N, scale S, lower A, upper B, guess G, truth T, smooth LENGTH DEVIATION", u->name, line->word[line->at]);
   if (which == 0) u->logarithm = PETSC_TRUE;
   if (which == 1) u->solenoidal = PETSC_TRUE;
   if (which == 2) u->shared = PETSC_TRUE;
@@ -60,6 +60,10 @@ static PetscErrorCode ReadWord(Line *line)
   if (which == 7) PetscCall(Numbers(line, 3, u->upper, &u->uppers));
   if (which == 8) PetscCall(Numbers(line, 3, u->guess, &u->guesses));
   if (which == 9) PetscCall(Numbers(line, 3, u->truth, &u->truths));
+  if (which == 10) {
+    PetscCall(Numbers(line, 2, u->smooth, &count));
+    if (count != 2 || !(u->smooth[0] > 0.0) || !(u->smooth[1] > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "invert_unknowns", "%s: 'smooth' needs two positive numbers, the length of correlation and the standard deviation", u->name);
+  }
   line->at++;
   PetscFunctionReturn(0);
 }
@@ -90,6 +94,7 @@ static PetscErrorCode CheckUnknown(const WeftLayout *l, const WeftUnknown *u)
   if (u->solenoidal && l->dim < 2) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: in one dimension a velocity without divergence is constant; leave 'free' out", u->name);
   if (u->solenoidal && (u->lowers || u->uppers || u->logarithm)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: a projection does not keep bounds or logarithms; leave them or 'free' out", u->name);
   if (u->width && (u->coarse || u->solenoidal)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s is a number: 'coarse' and 'free' are for fields", u->name);
+  if (u->smooth[0] > 0.0 && (u->width || u->coarse || u->solenoidal || u->lowers || u->uppers)) return WeftFailKey(PETSC_COMM_WORLD, key, "%s: 'smooth' is for fields and does not go with 'coarse', 'free' or bounds", u->name);
   if (!u->width && u->shared) return WeftFailKey(PETSC_COMM_WORLD, key, "%s is a field of each simulation: 'shared' is for numbers", u->name);
   if (!u->width && u->truths) return WeftFailKey(PETSC_COMM_WORLD, key, "%s is a field: its truth comes from truth_type", u->name);
   if (!u->in_time && u->slices > 1) return WeftFailKey(PETSC_COMM_WORLD, key, "%s does not change in time: 'times' is for a control", u->name);
@@ -99,12 +104,10 @@ static PetscErrorCode CheckUnknown(const WeftLayout *l, const WeftUnknown *u)
 /* Names of the step's inputs, for a message. */
 static void Inputs(WeftInversion v, char text[], size_t room)
 {
-  static const char *const names[] = {"velocity", "smoke", "viscosity", "diffusivity", "buoyancy", "inflow", "inflow_centre", "control", "conductivity"};
   text[0] = 0;
-  for (size_t n = 0; n < PETSC_STATIC_ARRAY_LENGTH(names); n++) {
-    if (WeftModelInput(v->model, names[n]) < 0) continue;
+  for (PetscInt i = 0; i < v->inputs; i++) {
     if (text[0]) (void)PetscStrlcat(text, ", ", room);
-    (void)PetscStrlcat(text, names[n], room);
+    (void)PetscStrlcat(text, WeftModelInputName(v->model, i), room);
   }
 }
 
@@ -178,6 +181,7 @@ static PetscErrorCode CreateStates(WeftInversion v, WeftUnknown *u)
     PetscCall(WeftOpCreateInterpolate(space, u->coarse, &u->interpolate));
     control = WeftOpInSpace(u->interpolate, 0);
   }
+  if (u->smooth[0] > 0.0) PetscCall(WeftOpCreateSmooth(space, u->smooth[0], u->smooth[1], &u->interpolate));
   PetscCall(CreateList(control, u->slices, &u->control));
   PetscCall(CreateList(control, u->slices, &u->control_bar));
   PetscCall(WeftStateCreate(control, &u->spare));

@@ -131,6 +131,7 @@ static PetscErrorCode SetValue(WeftUnknown *u, PetscInt n)
   }
   if (u->interpolate) PetscCall(WeftOpApply(u->interpolate, &u->spare, &u->plain[n], NULL));
   else PetscCall(WeftStateCopy(u->spare, u->plain[n]));
+  if (u->smooth[0] > 0.0) PetscCall(WeftStateAXPY(u->plain[n], 1.0, u->first[n]));
   if (u->logarithm) PetscCall(ForEach(EXPONENT, u->plain[n], u->value[n]));
   else if (u->project) PetscCall(WeftOpApply(u->project, &u->plain[n], (WeftState[]){u->value[n], u->pressure}, NULL));
   else PetscCall(WeftStateCopy(u->plain[n], u->value[n]));
@@ -198,7 +199,6 @@ PetscErrorCode WeftUnknownsGradient(WeftInversion v, Vec gradient)
   PetscFunctionBegin;
   for (PetscInt k = 0; k < v->unknowns; k++) {
     WeftUnknown *u = &v->unknown[k];
-    for (PetscInt s = 0; s < u->slices; s++) PetscCall(WeftStateZero(u->control_bar[s]));
     for (PetscInt n = 0; n < u->steps; n++) PetscCall(AddToControl(u, n));
     for (PetscInt s = 0; s < u->slices; s++) PetscCall(Reduce(v, u, u->control_bar[s]));
   }
@@ -256,8 +256,10 @@ static PetscErrorCode GuessControl(WeftInversion v, WeftUnknown *u)
     PetscCall(WeftStateNorm(u->plain[0], NORM_INFINITY, &least));
     WeftCheck(isfinite(least), PETSC_COMM_WORLD, "invert_unknowns: %s: the logarithm of the first guess does not exist everywhere; give a guess above 0", u->name);
   } else PetscCall(WeftStateCopy(input, u->plain[0]));
+  for (PetscInt n = 0; n < u->steps && u->smooth[0] > 0.0; n++) PetscCall(WeftStateCopy(u->plain[0], u->first[n]));
   for (PetscInt s = 0; s < u->slices; s++) {
-    if (u->interpolate) PetscCall(WeftInterpolateKnots(u->interpolate, u->plain[0], u->control[s]));
+    if (u->smooth[0] > 0.0) PetscCall(WeftStateZero(u->control[s]));
+    else if (u->interpolate) PetscCall(WeftInterpolateKnots(u->interpolate, u->plain[0], u->control[s]));
     else PetscCall(WeftStateCopy(u->plain[0], u->control[s]));
   }
   PetscFunctionReturn(0);

@@ -435,29 +435,39 @@ static PetscErrorCode CopyOptions(const WeftModelOptions *from, WeftModelOptions
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode CreateFlow(Build *b)
+{
+  WeftModel m                        = b->model;
+  PetscBool reads[WEFT_NUMBER_KINDS] = {PETSC_FALSE};
+  MPI_Comm  comm;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGridGetComm(m->grid, &comm));
+  PetscCall(Survey(b, reads));
+  PetscCall(WeftSpaceCreateVelocity(m->grid, m->batch, &m->velocity));
+  PetscCall(WeftModelCellSpace(m->grid, m->batch, "smoke", &m->cells));
+  PetscCall(WeftObstacleFromKeys(m->grid, &m->open, &m->faces));
+  PetscCall(WeftProgramCreate(comm, &b->program));
+  PetscCall(AddInputs(b, reads));
+  PetscCall(AddSteps(b));
+  PetscCall(WeftProgramFinish(&b->program, "step", &m->step));
+  PetscCall(WeftOpSetPhase(m->step, WEFT_PHASE_SOLVER));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction,
                                PetscBool solver_gradient, WeftModel *model)
 {
-  PetscBool reads[WEFT_NUMBER_KINDS] = {PETSC_FALSE};
-  Build     b                        = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1, -1}};
-  MPI_Comm  comm;
+  Build b = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1, -1}};
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&b.model));
   PetscCall(WeftGridReference(grid));
-  PetscCall(WeftGridGetComm(grid, &comm));
   b.model->grid  = grid;
   b.model->batch = batch;
   PetscCall(CopyOptions(options, &b.model->options));
-  PetscCall(Survey(&b, reads));
-  PetscCall(WeftSpaceCreateVelocity(grid, batch, &b.model->velocity));
-  PetscCall(WeftModelCellSpace(grid, batch, "smoke", &b.model->cells));
-  PetscCall(WeftObstacleFromKeys(grid, &b.model->open, &b.model->faces));
-  PetscCall(WeftProgramCreate(comm, &b.program));
-  PetscCall(AddInputs(&b, reads));
-  PetscCall(AddSteps(&b));
-  PetscCall(WeftProgramFinish(&b.program, "step", &b.model->step));
-  PetscCall(WeftOpSetPhase(b.model->step, WEFT_PHASE_SOLVER));
+  if (options->equation == WEFT_EQUATION_FLOW) PetscCall(CreateFlow(&b));
+  else PetscCall(WeftModelCreateEquation(b.model, correction));
   *model = b.model;
   PetscFunctionReturn(0);
 }
@@ -491,9 +501,17 @@ PetscInt WeftModelStates(WeftModel model)
 {
   return model->smoke ? 2 : 1;
 }
-WeftSpace WeftModelVelocitySpace(WeftModel model)
+WeftSpace WeftModelStateSpace(WeftModel model, PetscInt state)
 {
-  return model->velocity;
+  return WeftOpInSpace(model->step, state);
+}
+PetscBool WeftModelIsFlow(WeftModel model)
+{
+  return model->options.equation == WEFT_EQUATION_FLOW ? PETSC_TRUE : PETSC_FALSE;
+}
+WeftOp WeftModelImplicit(WeftModel model)
+{
+  return model->implicit;
 }
 PetscBool WeftModelProjects(WeftModel model)
 {
@@ -519,6 +537,11 @@ PetscInt WeftModelInput(WeftModel model, const char *name)
   for (PetscInt i = 0; i < model->inputs; i++)
     if (!strcmp(model->input[i], name)) return i;
   return -1;
+}
+
+const char *WeftModelInputName(WeftModel model, PetscInt input)
+{
+  return model->input[input];
 }
 
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space)

@@ -16,6 +16,11 @@ static inline void WeftPlace(const WeftLayout *l, WeftLocation location, PetscIn
 PetscErrorCode WeftModelSmokeNumbers(WeftModel model, const WeftState inputs[]);
 /* The value of a key for every sample, `width` numbers each: the key gives those of one sample, or of every simulation in turn. */
 PetscErrorCode WeftModelPerSample(WeftModel model, const char *key, PetscInt width, PetscReal values[], PetscBool *set);
+/* Fails when an explicit step with this diffusivity would be unstable. */
+PetscErrorCode WeftModelCheckDiffusion(WeftModel model, const char *what, PetscReal diffusivity);
+/* equation.c: the step of an equation other than flow, the names of its inputs; those inputs but the state, from the keys. */
+PetscErrorCode WeftModelCreateEquation(WeftModel model, WeftOp reaction);
+PetscErrorCode WeftModelEquationInputs(WeftModel model, const WeftState inputs[]);
 /* One cell field. */
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
 /* Random initial values of the fields of a state, the first of them number `field_number` of the model, sample 0 number `first_sample`
@@ -40,9 +45,9 @@ struct _n_WeftModel {
   PetscInt         batch;
   WeftModelOptions options;
   PetscBool        smoke, projects;
-  WeftSpace        velocity, cells; /* cells: one cell field, "smoke" */
+  WeftSpace        velocity, cells; /* of a flow; cells: one cell field, "smoke" */
   WeftState        open, faces;     /* obstacles; NULL without */
-  WeftOp           step;
+  WeftOp           step, implicit; /* implicit: borrowed from the step; NULL: none */
   PetscInt         inputs;
   const char      *input[WEFT_OP_MAX]; /* names */
   PetscInt         before_obstacle;    /* place of that output; -1: not there */

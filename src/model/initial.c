@@ -15,6 +15,19 @@ static PetscErrorCode FromExpressions(const char *key, WeftState state)
   PetscFunctionReturn(0);
 }
 
+/* state += expressions: what random fields vary about. */
+static PetscErrorCode AddExpressions(const char *key, WeftState state)
+{
+  WeftState about;
+
+  PetscFunctionBegin;
+  PetscCall(WeftStateCreate(WeftStateSpace(state), &about));
+  PetscCall(FromExpressions(key, about));
+  PetscCall(WeftStateAXPY(state, 1.0, about));
+  PetscCall(WeftStateDestroy(&about));
+  PetscFunctionReturn(0);
+}
+
 /* One vortex per box length (Taylor, Green 1937): u = sin X cos Y cos Z, v = -cos X sin Y cos Z, w = 0 with X = 2 pi (x - lower)
    / length; without Z in two dimensions, where it decays as exp(-2 nu k^2 t). The amplitude of v keeps it free of divergence
    in boxes that are not square. */
@@ -53,16 +66,21 @@ PetscErrorCode WeftModelInitialStates(WeftModel m, WeftInitial type, const char 
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < WeftModelStates(m); s++) PetscCall(WeftStateZero(states[s]));
+  if (m->options.equation == WEFT_EQUATION_DARCY) PetscFunctionReturn(0); /* steady: no state comes before */
   if (type == WEFT_INITIAL_TAYLOR_GREEN) {
     PetscCall(PetscSNPrintf(key, sizeof(key), "%s_type", prefix));
-    if (WeftGridLayout(m->grid)->dim < 2) return WeftFailKey(PETSC_COMM_WORLD, key, "Taylor-Green vortices need two or three dimensions");
+    if (WeftGridLayout(m->grid)->dim < 2 || !WeftModelIsFlow(m)) return WeftFailKey(PETSC_COMM_WORLD, key, "Taylor-Green vortices are for a flow in two or three dimensions");
     TaylorGreen(states[0]);
   }
-  PetscCall(PetscSNPrintf(key, sizeof(key), "%s_velocity", prefix));
+  PetscCall(PetscSNPrintf(key, sizeof(key), "%s_%s", prefix, WeftModelInputName(m, 0)));
   if (type == WEFT_INITIAL_EXPRESSION) PetscCall(FromExpressions(key, states[0]));
   PetscCall(PetscSNPrintf(key, sizeof(key), "%s_seed", prefix));
   PetscCall(WeftGetInt(key, &seed));
-  for (PetscInt s = 0; s < WeftModelStates(m) && type == WEFT_INITIAL_RANDOM; s++) PetscCall(WeftRandomInitial(states[s], 3 * s, seed, m->options.first_sample));
+  for (PetscInt s = 0; s < WeftModelStates(m) && type == WEFT_INITIAL_RANDOM; s++) {
+    PetscCall(WeftRandomInitial(states[s], 3 * s, seed, m->options.first_sample));
+    PetscCall(PetscSNPrintf(key, sizeof(key), "%s_%s", prefix, WeftModelInputName(m, s)));
+    if (!WeftModelIsFlow(m)) PetscCall(AddExpressions(key, states[s]));
+  }
   PetscCall(PetscSNPrintf(key, sizeof(key), "%s_smoke", prefix));
   if (type != WEFT_INITIAL_FILE && type != WEFT_INITIAL_RANDOM && m->smoke) PetscCall(FromExpressions(key, states[1]));
   PetscFunctionReturn(0);
@@ -75,6 +93,7 @@ PetscErrorCode WeftModelInitial(WeftModel m, const WeftState inputs[])
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("initial_type", &type));
   PetscCall(WeftModelInitialStates(m, (WeftInitial)type, "initial", inputs));
-  PetscCall(WeftModelSmokeNumbers(m, inputs));
+  if (WeftModelIsFlow(m)) PetscCall(WeftModelSmokeNumbers(m, inputs));
+  else PetscCall(WeftModelEquationInputs(m, inputs));
   PetscFunctionReturn(0);
 }

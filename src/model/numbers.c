@@ -24,21 +24,22 @@ PetscErrorCode WeftModelFeature(PetscReal reynolds, PetscReal *feature)
   PetscFunctionReturn(0);
 }
 
-/* Explicit diffusion: every coefficient of the stencil stays positive while dt nu sum of 2 / h^2 is at most 1. */
-static PetscErrorCode CheckDiffusion(WeftModel m, const char *what, PetscReal viscosity)
+/* Explicit diffusion: every coefficient of an Euler step's stencil stays positive while dt nu sum of 2 / h^2 is at most 1; Runge-Kutta
+   is stable up to 2.78 / 2. */
+PetscErrorCode WeftModelCheckDiffusion(WeftModel m, const char *what, PetscReal viscosity)
 {
   const WeftLayout *l    = WeftGridLayout(m->grid);
-  PetscReal         rate = 0.0;
+  PetscReal         rate = 0.0, most = WeftModelIsFlow(m) ? 1.0 : 1.39;
   MPI_Comm          comm;
 
   PetscFunctionBegin;
   PetscCall(WeftGridGetComm(m->grid, &comm));
   WeftCheck(viscosity >= 0.0, comm, "a %s of %g is negative", what, (double)viscosity);
   for (PetscInt a = 0; a < l->dim; a++) rate += 2.0 * viscosity / (l->h[a] * l->h[a]);
-  if (!m->options.implicit_diffusion && m->options.dt * rate > 1.0)
+  if (!m->options.implicit_diffusion && m->options.dt * rate > most)
     return WeftFailKey(comm, "model_dt",
-                       "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g (or model_diffusion implicit)",
-                       what, (double)viscosity, (double)(1.0 / rate));
+                       "explicit diffusion with a %s of %g is unstable on this grid; the largest time step is %g (or %s)",
+                       what, (double)viscosity, (double)(most / rate), WeftModelIsFlow(m) ? "model_diffusion implicit" : "an implicit model_scheme");
   PetscFunctionReturn(0);
 }
 
@@ -64,15 +65,15 @@ PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscI
   }
   if (given < 0.0 && reynolds > 0.0) PetscCall(WeftModelViscosity(reynolds, &given));
   if (features) {
-    WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(m->velocity)->comm,
+    WeftCheck(reynolds > 0.0, WeftSpaceGetInfo(WeftStateSpace(inputs[0]))->comm,
               "the dataset has no number 'reynolds', which the correction is told");
     PetscCall(WeftModelFeature(reynolds, features));
   }
   if (viscosity) {
-    WeftCheck(given >= 0.0, WeftSpaceGetInfo(m->velocity)->comm,
+    WeftCheck(given >= 0.0, WeftSpaceGetInfo(WeftStateSpace(inputs[0]))->comm,
               "the dataset has neither a number 'viscosity' nor 'reynolds', and the step diffuses velocity");
     *viscosity = given / m->options.viscosity_ratio;
-    PetscCall(CheckDiffusion(m, "viscosity", *viscosity));
+    PetscCall(WeftModelCheckDiffusion(m, "viscosity", *viscosity));
   }
   PetscFunctionReturn(0);
 }
@@ -144,7 +145,7 @@ static PetscErrorCode SetFields(WeftModel m, const WeftState inputs[])
   PetscCall(WeftExpressionFill(expression[0], inputs[conductivity], 0));
   PetscCall(WeftExpressionsDestroy(expression));
   PetscCall(WeftStateNorm(inputs[conductivity], NORM_INFINITY, &largest));
-  PetscCall(CheckDiffusion(m, "conductivity", largest));
+  PetscCall(WeftModelCheckDiffusion(m, "conductivity", largest));
   PetscFunctionReturn(0);
 }
 
@@ -158,7 +159,7 @@ PetscErrorCode WeftModelSmokeNumbers(WeftModel m, const WeftState inputs[])
   PetscCall(WeftGetReal("model_diffusivity", &diffusivity));
   PetscCall(WeftGetReal("inflow_rate", &rate));
   PetscCall(WeftGetRealList("model_buoyancy", buoyancy, &count));
-  if (Number(m, inputs, "diffusivity", 0)) PetscCall(CheckDiffusion(m, "diffusivity", diffusivity));
+  if (Number(m, inputs, "diffusivity", 0)) PetscCall(WeftModelCheckDiffusion(m, "diffusivity", diffusivity));
   if (Number(m, inputs, "buoyancy", 0) && count != dim)
     return WeftFailKey(PETSC_COMM_WORLD, "model_buoyancy", "needs %" PetscInt_FMT " components", dim);
   for (PetscInt b = 0; b < m->batch; b++) {

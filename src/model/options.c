@@ -3,14 +3,21 @@
 
 PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
 {
-  PetscInt  scheme, scaling, refine, diffusion;
-  PetscBool set;
+  PetscInt  equation, scheme, scaling, refine, diffusion;
+  PetscBool set, listed;
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(options, sizeof(*options)));
+  PetscCall(WeftGetEnum("model_equation", &equation));
+  PetscCall(WeftGetEnum("model_scheme", &scheme));
+  options->equation = (WeftEquation)equation;
+  options->scheme   = (WeftScheme)scheme;
+  PetscCall(WeftHasKey("model_steps", &listed));
+  if (listed && equation != WEFT_EQUATION_FLOW) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "a list of operators is for model_equation flow; the step of %s is its scheme", WeftEquations[equation]);
   PetscCall(WeftHasKey("model_dt", &set));
-  WeftCheck(set, PETSC_COMM_WORLD, "model_dt is missing; a case needs a time step, for example  model: {dt: 1.0}");
-  PetscCall(WeftGetReal("model_dt", &options->dt));
+  WeftCheck(set || equation == WEFT_EQUATION_DARCY, PETSC_COMM_WORLD, "model_dt is missing; a case needs a time step, for example  model: {dt: 1.0}");
+  options->dt = 1.0;
+  if (set) PetscCall(WeftGetReal("model_dt", &options->dt));
   if (!(options->dt > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "model_dt", "a time step must be positive");
   PetscCall(WeftGetStringList("model_steps", &options->step, &options->steps));
   if (!options->steps)
@@ -21,7 +28,7 @@ PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
   PetscCall(WeftGetEnum("model_advect_smoke", &scheme));
   options->advect_smoke = (WeftAdvectScheme)scheme;
   PetscCall(WeftGetEnum("model_diffusion", &diffusion));
-  options->implicit_diffusion = diffusion ? PETSC_TRUE : PETSC_FALSE;
+  options->implicit_diffusion = equation == WEFT_EQUATION_FLOW ? diffusion != 0 : options->scheme != WEFT_SCHEME_RUNGE_KUTTA4;
   PetscCall(WeftGetEnum("model_viscosity_scaling", &scaling));
   PetscCall(WeftGetInt("dataset_refine", &refine));
   options->viscosity_ratio = scaling ? (PetscReal)(refine * refine) : 1.0;

@@ -206,7 +206,7 @@ static void ModeOf(const WeftBoxRange *range, PetscInt axis, PetscInt plane, Pet
   mode[2] = range->lo[2] + (axis == 0 ? row / ny : axis == 1 ? plane : 0);
 }
 
-static PetscErrorCode Factorise(WeftBox box)
+static PetscErrorCode Factorise(WeftBox box, PetscReal own)
 {
   const WeftLayout   *l       = WeftGridLayout(box->grid);
   const Stage        *last    = &box->stage[box->stages - 1];
@@ -219,7 +219,7 @@ static PetscErrorCode Factorise(WeftBox box)
   PetscCall(PetscMalloc1(box->batch * box->tridiagonal.n, &box->line));
   for (PetscInt p = 0; p < lines.planes; p++) {
     for (PetscInt i = 0; i < lines.lines; i++) {
-      PetscReal shift = 0.0;
+      PetscReal shift = own * l->h[axis] * l->h[axis];
       PetscInt  mode[3];
       ModeOf(&last->range, axis, p, i, mode);
       if (mode[2] >= last->range.hi[2]) continue; /* a lane without a line */
@@ -345,7 +345,7 @@ PetscErrorCode WeftBoxSolve(WeftBox box)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box)
+PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, PetscReal shift, WeftBox *box)
 {
   const WeftLayout *l = WeftGridLayout(grid);
   PetscInt          axes[4] = {-1, -1, -1, -1};
@@ -357,7 +357,7 @@ PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box)
   b->references = 1;
   b->grid       = grid;
   b->batch      = batch;
-  b->singular   = PETSC_TRUE;
+  b->singular   = shift == 0.0 ? PETSC_TRUE : PETSC_FALSE;
   b->stages     = l->dim + 1;
   for (PetscInt a = 0; a < 3; a++) b->reach[0].hi[a] = l->cells[a];
   for (PetscInt a = 0, s = 1; a < l->dim; a++) {
@@ -375,7 +375,7 @@ PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box)
   }
   PetscCall(PlanStages(b, 0));
   PetscCall(MakeRoom(b));
-  PetscCall(Factorise(b));
+  PetscCall(Factorise(b, shift));
   *box = b;
   PetscFunctionReturn(0);
 }

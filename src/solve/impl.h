@@ -72,7 +72,8 @@ PetscErrorCode WeftTransposeBackward(WeftTranspose transpose, const double *to, 
 /* L0 p = b on the whole box, L0 without obstacles. The work goes through stages: block layout, then whole lines of each
    transformed axis in turn, last the tridiagonal axis ("modes": transformed along the others); and back. */
 typedef struct _n_WeftBox *WeftBox;
-PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, WeftBox *box);
+/* shift: (L0 - shift) p = b, shift >= 0. */
+PetscErrorCode WeftBoxCreate(WeftGrid grid, PetscInt batch, PetscReal shift, WeftBox *box);
 PetscErrorCode WeftBoxReference(WeftBox box);
 PetscErrorCode WeftBoxDestroy(WeftBox *box);
 PetscBool      WeftBoxSingular(WeftBox box); /* no open side: means are removed */

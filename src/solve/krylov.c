@@ -112,7 +112,7 @@ static PetscErrorCode ApplyPC(PC pc, Vec x, Vec y)
   PetscCall(PetscObjectQuery((PetscObject)mat, "weft_poisson", (PetscObject *)&container));
   PetscCheck(container, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONG, "the preconditioner 'weft' needs a matrix made by WeftPoissonCreateMat");
   PetscCall(PetscContainerGetPointer(container, (void **)&p));
-  if (!p->single) PetscCall(WeftBoxCreate(p->grid, 1, &p->single));
+  if (!p->single) PetscCall(WeftBoxCreate(p->grid, 1, 0.0, &p->single));
   l      = WeftGridLayout(p->grid);
   values = WeftBoxValues(p->single);
   for (PetscInt a = 0; a < l->dim; a++) diagonal += 2.0 / (l->h[a] * l->h[a]);

@@ -59,7 +59,7 @@ PetscErrorCode WeftPoissonCreateFor(WeftGrid grid, PetscInt batch, WeftState ope
   p->grid       = grid;
   p->batch      = batch;
   p->cells      = l->count[0] * l->count[1] * l->count[2];
-  PetscCall(WeftBoxCreate(grid, batch, &p->box));
+  PetscCall(WeftBoxCreate(grid, batch, 0.0, &p->box));
   if (open) PetscCall(CopyOpen(p, open));
   if (p->open) PetscCall(WeftPiecesFind(grid, batch, p->open, &p->pieces));
   if (p->open && direct) PetscCall(SetUpObstacles(p));

@@ -41,3 +41,19 @@ void WeftAuditRow(FILE *file, PetscInt dim, PetscInt step, PetscReal time, const
   for (PetscInt a = 0; a < dim; a++) fprintf(file, ",%.12g", f->momentum[a]);
   fprintf(file, ",%.6g,%.12g\n", f->outflow, f->smoke);
 }
+
+void WeftFieldsHead(FILE *file, const WeftSpaceInfo *info)
+{
+  if (!file) return;
+  fprintf(file, "step,time");
+  for (PetscInt f = 0; f < info->fields; f++) fprintf(file, ",%s_mean,%s_least,%s_largest", info->name[f], info->name[f], info->name[f]);
+  fprintf(file, "\n");
+}
+
+void WeftFieldsRow(FILE *file, const WeftSpaceInfo *info, PetscInt step, PetscReal time, const WeftFieldFigures figures[])
+{
+  if (!file) return;
+  fprintf(file, "%d,%.9g", (int)step, (double)time);
+  for (PetscInt f = 0; f < info->fields; f++) fprintf(file, ",%.12g,%.12g,%.12g", (double)figures[f].mean, (double)figures[f].least, (double)figures[f].largest);
+  fprintf(file, "\n");
+}

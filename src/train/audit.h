@@ -18,6 +18,10 @@ const char *WeftAuditBroken(const WeftAuditBounds *bounds, PetscReal first_energ
 void WeftAuditHead(FILE *file, PetscInt dim);
 void WeftAuditRow(FILE *file, PetscInt dim, PetscInt step, PetscReal time, const WeftModelFigures *figures);
 
+/* The same of a model that is no flow: mean, least and largest of every field. figures: [fields]. */
+void WeftFieldsHead(FILE *file, const WeftSpaceInfo *info);
+void WeftFieldsRow(FILE *file, const WeftSpaceInfo *info, PetscInt step, PetscReal time, const WeftFieldFigures figures[]);
+
 /* Spectrum of the kinetic energy of a sample at cells: energy[b] of the wave numbers around (b + 1) * *width, so that
    width * sum of energy is the mean of u^2 / 2 without that of the mean flow. Periodic axes by the discrete Fourier transform, others
    by the cosine transform of the box. Gathered on every rank and computed there; *bins 0: the grid has more than WEFT_SPECTRUM_CELLS.

@@ -57,6 +57,26 @@ PetscErrorCode WeftTrueStates(WeftModel model, const WeftState states[])
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftSolveSummary(WeftModel model, WeftSummary summary)
+{
+  WeftImplicitReport r;
+
+  PetscFunctionBegin;
+  if (!WeftModelImplicit(model)) PetscFunctionReturn(0);
+  PetscCall(WeftImplicitGetReport(WeftModelImplicit(model), &r));
+  PetscCall(WeftSummaryInt(summary, "solve/forward", r.solves));
+  PetscCall(WeftSummaryInt(summary, "solve/newton", r.newton));
+  PetscCall(WeftSummaryInt(summary, "solve/krylov", r.krylov));
+  PetscCall(WeftSummaryInt(summary, "solve/matrices", r.assemblies));
+  PetscCall(WeftLog("%d forward solves: %d Newton, %d Krylov iterations; %d matrices", (int)r.solves, (int)r.newton, (int)r.krylov, (int)r.assemblies));
+  if (!r.adjoint_solves) PetscFunctionReturn(0);
+  PetscCall(WeftSummaryInt(summary, "solve/adjoint", r.adjoint_solves));
+  PetscCall(WeftSummaryInt(summary, "solve/adjoint_krylov", r.adjoint_krylov));
+  PetscCall(WeftSummaryReal(summary, "solve/adjoint_residual", r.adjoint_residual));
+  PetscCall(WeftLog("%d adjoint solves: %d Krylov iterations, largest true residual %.2g", (int)r.adjoint_solves, (int)r.adjoint_krylov, (double)r.adjoint_residual));
+  PetscFunctionReturn(0);
+}
+
 /* ---- picture --------------------------------------------------------------------------------------------------- */
 
 PetscErrorCode WeftFlowAtCells(WeftState velocity, PetscInt sample, double *component[3])
@@ -65,11 +85,16 @@ PetscErrorCode WeftFlowAtCells(WeftState velocity, PetscInt sample, double *comp
   static const WeftLocation locations[] = {WEFT_CELL, WEFT_CELL, WEFT_CELL};
   const WeftSpaceInfo      *info        = WeftSpaceGetInfo(WeftStateSpace(velocity));
   const PetscInt            dim         = WeftGridLayout(info->grid)->dim;
-  WeftSpace                 cells;
+  WeftSpace                 cells       = WeftStateSpace(velocity);
   WeftState                 value;
   WeftOp                    op;
 
   PetscFunctionBegin;
+  if (info->location[0] == WEFT_CELL) {
+    PetscInt shape[3];
+    for (PetscInt f = 0; f < info->fields; f++) PetscCall(WeftStateGather(velocity, f, sample, shape, &component[f]));
+    PetscFunctionReturn(0);
+  }
   PetscCall(WeftSpaceCreatePlanes(info->grid, info->batch, dim, names, locations, &cells));
   PetscCall(WeftOpCreateFacesToCells(WeftStateSpace(velocity), cells, &op));
   PetscCall(WeftStateCreate(cells, &value));
@@ -114,14 +139,40 @@ PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **s
   PetscFunctionReturn(0);
 }
 
+/* Every field of a state at cells: panels of the middle layer, in one dimension lines. */
+static PetscErrorCode FieldsPicture(const char *path, WeftState state)
+{
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(WeftStateSpace(state));
+  const WeftLayout    *l    = WeftGridLayout(info->grid);
+  const PetscInt       nx = l->cells[0], ny = l->cells[1], at = (l->cells[2] / 2) * nx * ny;
+  double              *value[3] = {NULL, NULL, NULL}, *x;
+  WeftPanel            panel[3];
+  WeftLine             line[3];
+
+  PetscFunctionBegin;
+  PetscCall(WeftFlowAtCells(state, 0, value));
+  PetscCall(PetscMalloc1(nx, &x));
+  for (PetscInt i = 0; i < nx; i++) x[i] = l->lower[0] + l->h[0] * ((double)i + 0.5);
+  for (PetscInt f = 0; f < info->fields; f++) {
+    panel[f] = (WeftPanel){info->name[f], ny, nx, value[f] + at, 0.0, 0.0, PETSC_FALSE};
+    line[f]  = (WeftLine){info->name[f], nx, x, value[f]};
+  }
+  if (l->dim > 1) PetscCall(WeftPictureWrite(path, info->fields, panel, info->fields, PetscMax(1, 512 / PetscMax(nx, ny))));
+  else PetscCall(WeftPlotWrite(path, "", "x", "", PETSC_FALSE, info->fields, line));
+  PetscCall(PetscFree(x));
+  for (PetscInt f = 0; f < info->fields; f++) PetscCall(PetscFree(value[f]));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[])
 {
-  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftModelVelocitySpace(model))->grid);
+  const WeftLayout *l  = WeftGridLayout(WeftSpaceGetInfo(WeftModelStateSpace(model, 0))->grid);
   const PetscInt    nx = l->cells[0], ny = l->cells[1];
   double           *speed, *vorticity, largest = 0.0;
   WeftPanel         panel[2];
 
   PetscFunctionBegin;
+  if (!WeftModelIsFlow(model)) PetscFunctionReturn(FieldsPicture(path, states[0]));
   PetscCall(WeftFlowVorticity(states[0], 0, &speed, &vorticity));
   for (PetscInt c = 0; c < nx * ny; c++) largest = PetscMax(largest, fabs(vorticity[c]));
   panel[0] = (WeftPanel){"speed", ny, nx, speed, 0.0, 0.0, PETSC_FALSE};

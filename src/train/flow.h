@@ -18,6 +18,9 @@ PetscErrorCode WeftFlowVorticity(WeftState velocity, PetscInt sample, double **s
    that of world rank 0. */
 PetscErrorCode WeftFlowPicture(const char *path, WeftModel model, const WeftState states[]);
 
+/* What the implicit solves of a model took, into a summary (solve/...) and the log; nothing where there are none. Collective. */
+PetscErrorCode WeftSolveSummary(WeftModel model, WeftSummary summary);
+
 /* States of running simulations in a folder (states.c), to go on from after whatever ended the run. grid: of this replica, whose
    simulations are [first, first + count), the samples of the states. Collective on the world; after Save the step is the one that Find
    gives (-1: none; other settings than those of the run are an error), on any ranks. Remove: they are needed no more. */

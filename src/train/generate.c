@@ -86,7 +86,7 @@ static PetscErrorCode CreateModel(Generator *g)
   PetscCall(WeftModelCreate(g->fine, batch, &options, NULL, PETSC_TRUE, &g->model));
   PetscCall(WeftModelOptionsDestroy(&options));
   PetscCall(WeftSpaceCreateVelocity(g->coarse, batch, &g->kept));
-  PetscCall(WeftOpCreateRestrict(WeftModelVelocitySpace(g->model), g->kept, &g->restrict_op));
+  PetscCall(WeftOpCreateRestrict(WeftModelStateSpace(g->model, 0), g->kept, &g->restrict_op));
   PetscCall(WeftStateCreate(g->kept, &g->frame));
   PetscCall(WeftStepStates(WeftModelStep(g->model), g->in, g->out));
   PetscCall(WeftInitialStates(g->model, g->in));

@@ -19,7 +19,7 @@ struct _n_WeftProjection {
 
 PetscErrorCode WeftProjectionCreate(WeftModel model, const char *folder, WeftProjection *projection)
 {
-  const WeftSpace      velocity = WeftModelVelocitySpace(model);
+  const WeftSpace      velocity = WeftModelStateSpace(model, 0);
   const WeftSpaceInfo *info     = WeftSpaceGetInfo(velocity);
   char                 path[PETSC_MAX_PATH_LEN];
   WeftProjection       p;

@@ -16,7 +16,8 @@ typedef struct {
   const char      *broken; /* the bound that stopped the run; NULL: none */
   PetscInt         done;   /* steps */
   char             folder[PETSC_MAX_PATH_LEN];
-  WeftModelFigures figures;
+  WeftModelFigures figures;    /* of a flow */
+  WeftFieldFigures fields[WEFT_MAX_FIELDS]; /* of another model */
   PetscInt         steps, every, save_every, start; /* start: step from which this run goes on */
   double           seconds; /* in the steps alone */
 } Simulation;
@@ -122,6 +123,8 @@ static PetscErrorCode FirstEnergy(Simulation *s, const char *path)
   PetscFunctionReturn(0);
 }
 
+static const WeftSpaceInfo *Fields(const Simulation *s) { return WeftSpaceGetInfo(WeftModelStateSpace(s->model, 0)); }
+
 static PetscErrorCode OpenFiles(Simulation *s)
 {
   char     path[PETSC_MAX_PATH_LEN];
@@ -136,7 +139,10 @@ static PetscErrorCode OpenFiles(Simulation *s)
   PetscCall(WeftTableOpen(path, NULL, s->start, &s->table));
   PetscCall(InFolder(s, "spectrum.csv.part", path));
   PetscCall(WeftTableOpen(path, NULL, s->start, &s->spectrum));
-  if (s->table && !ftell(s->table)) WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
+  if (s->table && !ftell(s->table)) {
+    if (WeftModelIsFlow(s->model)) WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
+    else WeftFieldsHead(s->table, Fields(s));
+  }
   if (s->spectrum && !ftell(s->spectrum)) WeftSpectrumHead(s->spectrum);
   PetscFunctionReturn(0);
 }
@@ -180,6 +186,37 @@ static PetscErrorCode Save(Simulation *s, PetscInt step)
   PetscFunctionReturn(0);
 }
 
+/* Figures of step n, and whether it broke a bound. */
+static PetscErrorCode Measure(Simulation *s, PetscInt n)
+{
+  const PetscReal time = (PetscReal)n * WeftModelTimeStep(s->model);
+
+  PetscFunctionBegin;
+  s->done = n;
+  if (WeftModelIsFlow(s->model)) {
+    PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
+    if (n == 1) s->first_energy = s->figures.kinetic_energy;
+    s->broken = WeftAuditBroken(&s->bounds, s->first_energy, &s->figures);
+    WeftAuditRow(s->table, WeftGridLayout(s->grid)->dim, n, time, &s->figures);
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftModelMeasureFields(s->model, s->out[0], s->fields));
+  for (PetscInt f = 0; f < Fields(s)->fields; f++)
+    if (!isfinite(s->fields[f].mean)) s->broken = "finite";
+  WeftFieldsRow(s->table, Fields(s), n, time, s->fields);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Progress(const Simulation *s, PetscInt n, WeftProgress progress)
+{
+  const double time = (double)n * WeftModelTimeStep(s->model);
+
+  PetscFunctionBegin;
+  if (WeftModelIsFlow(s->model)) PetscCall(WeftProgressUpdate(progress, n - s->start, "time %.4g  Courant %.2f  divergence %.1e", time, s->figures.courant, s->figures.max_divergence));
+  else PetscCall(WeftProgressUpdate(progress, n - s->start, "time %.4g  %s %.4g ... %.4g", time, Fields(s)->name[0], (double)s->fields[0].least, (double)s->fields[0].largest));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Run(Simulation *s, PetscBool *stop)
 {
   const PetscInt states  = WeftModelStates(s->model);
@@ -196,11 +233,7 @@ static PetscErrorCode Run(Simulation *s, PetscBool *stop)
     else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
     s->seconds += MPI_Wtime() - begin;
     PetscCall(WeftGridAgree(s->grid));
-    PetscCall(WeftModelMeasure(s->model, s->out, &s->figures));
-    if (n == 1) s->first_energy = s->figures.kinetic_energy;
-    s->broken = WeftAuditBroken(&s->bounds, s->first_energy, &s->figures);
-    s->done   = n;
-    WeftAuditRow(s->table, WeftGridLayout(s->grid)->dim, n, (PetscReal)n * WeftModelTimeStep(s->model), &s->figures);
+    PetscCall(Measure(s, n));
     if (n % s->every == 0 || n == s->steps || s->broken) PetscCall(WriteFrame(s, n, s->out));
     for (PetscInt i = 0; i < states; i++) { /* the new states become the old ones */
       const WeftState old = s->in[i];
@@ -210,17 +243,44 @@ static PetscErrorCode Run(Simulation *s, PetscBool *stop)
     if (n < s->steps && !s->broken) PetscCall(WeftStopAgree(2.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
     if (!s->broken && (n % s->save_every == 0 || n == s->steps || *stop)) PetscCall(Save(s, n));
     longest = PetscMax(longest, MPI_Wtime() - begin);
-    PetscCall(WeftProgressUpdate(progress, n - s->start, "time %.4g  Courant %.2f  divergence %.1e",
-                                 (double)n * WeftModelTimeStep(s->model), s->figures.courant, s->figures.max_divergence));
+    PetscCall(Progress(s, n, progress));
   }
   PetscCall(WeftCostEnd(s->done - s->start));
   PetscCall(WeftProgressDestroy(&progress));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Finish(Simulation *s)
+static PetscErrorCode Figures(const Simulation *s, WeftSummary summary)
 {
   const WeftModelFigures *f = &s->figures;
+  char                    key[128];
+
+  PetscFunctionBegin;
+  if (WeftModelIsFlow(s->model)) {
+    PetscCall(WeftSummaryReal(summary, "kinetic_energy", f->kinetic_energy));
+    PetscCall(WeftSummaryReal(summary, "max_velocity", f->max_velocity));
+    PetscCall(WeftSummaryReal(summary, "courant", f->courant));
+    PetscCall(WeftSummaryReal(summary, "max_divergence", f->max_divergence));
+    PetscCall(WeftSummaryRealList(summary, "force", WeftGridLayout(s->grid)->dim, f->force));
+    PetscCall(WeftSummaryReal(summary, "outflow", f->outflow));
+    PetscCall(WeftSummaryReal(summary, "smoke", f->smoke));
+    PetscCall(WeftSummaryRealList(summary, "momentum", WeftGridLayout(s->grid)->dim, f->momentum));
+    PetscFunctionReturn(0);
+  }
+  for (PetscInt i = 0; i < Fields(s)->fields; i++) {
+    const PetscReal value[3] = {s->fields[i].mean, s->fields[i].least, s->fields[i].largest};
+    for (PetscInt k = 0; k < 3; k++) {
+      static const char *const name[] = {"mean", "least", "largest"};
+      PetscCall(PetscSNPrintf(key, sizeof(key), "fields/%s/%s", Fields(s)->name[i], name[k]));
+      PetscCall(WeftSummaryReal(summary, key, value[k]));
+    }
+  }
+  PetscCall(WeftSolveSummary(s->model, summary));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode Finish(Simulation *s)
+{
   char                    path[PETSC_MAX_PATH_LEN];
   WeftSummary             summary;
 
@@ -229,20 +289,13 @@ static PetscErrorCode Finish(Simulation *s)
   PetscCall(CloseTable(s, "figures.csv", &s->table));
   PetscCall(CloseTable(s, "spectrum.csv", &s->spectrum));
   PetscCall(InFolder(s, "picture.png", path));
-  if (isfinite(f->kinetic_energy)) PetscCall(WeftFlowPicture(path, s->model, s->in));
+  if (!s->broken || strcmp(s->broken, "finite")) PetscCall(WeftFlowPicture(path, s->model, s->in));
   PetscCall(WeftSummaryCreate("simulate", &summary));
   PetscCall(WeftSummaryInt(summary, "steps", s->done));
   PetscCall(WeftSummaryInt(summary, "blow_up_step", s->broken ? s->done : 0));
   PetscCall(WeftSummaryString(summary, "stopped_by", s->broken ? s->broken : ""));
   PetscCall(WeftSummaryReal(summary, "time", (double)s->done * WeftModelTimeStep(s->model)));
-  PetscCall(WeftSummaryReal(summary, "kinetic_energy", f->kinetic_energy));
-  PetscCall(WeftSummaryReal(summary, "max_velocity", f->max_velocity));
-  PetscCall(WeftSummaryReal(summary, "courant", f->courant));
-  PetscCall(WeftSummaryReal(summary, "max_divergence", f->max_divergence));
-  PetscCall(WeftSummaryRealList(summary, "force", WeftGridLayout(s->grid)->dim, f->force));
-  PetscCall(WeftSummaryReal(summary, "outflow", f->outflow));
-  PetscCall(WeftSummaryReal(summary, "smoke", f->smoke));
-  PetscCall(WeftSummaryRealList(summary, "momentum", WeftGridLayout(s->grid)->dim, f->momentum));
+  PetscCall(Figures(s, summary));
   PetscCall(WeftSummaryReal(summary, "seconds_per_step", s->seconds / (double)(s->done - s->start)));
   if (s->projection) PetscCall(WeftProjectionReport(s->projection, summary));
   PetscCall(InFolder(s, "summary.json", path));
@@ -256,7 +309,7 @@ static PetscErrorCode Finish(Simulation *s)
 static PetscErrorCode FailBroken(const Simulation *s)
 {
   PetscFunctionBegin;
-  if (!isfinite(s->figures.kinetic_energy)) return WeftFail(PETSC_COMM_WORLD, "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt; what came before is in %s", s->done, s->folder);
+  if (!strcmp(s->broken, "finite")) return WeftFail(PETSC_COMM_WORLD, "step %" PetscInt_FMT ": the state is no longer finite; lower -model_dt; what came before is in %s", s->done, s->folder);
   return WeftFailKey(PETSC_COMM_WORLD, s->broken, "its bound is passed in step %" PetscInt_FMT ": kinetic energy %.4g times that of the first step, divergence %.3g, Courant number %.3g; what came before is in %s", s->done, (double)(s->figures.kinetic_energy / s->first_energy), (double)s->figures.max_divergence, (double)s->figures.courant, s->folder);
 }
 

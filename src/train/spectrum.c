@@ -76,7 +76,7 @@ PetscErrorCode WeftFlowSpectrum(WeftState velocity, PetscInt sample, PetscInt *b
   *bins = (PetscInt)(PetscSqrtReal(highest) / *width + 0.5) + 1;
   PetscCall(PetscCalloc1(*bins, energy));
   PetscCall(WeftFlowAtCells(velocity, sample, u));
-  for (PetscInt a = 0; a < l->dim; a++) {
+  for (PetscInt a = 0; a < WeftSpaceGetInfo(WeftStateSpace(velocity))->fields; a++) {
     PetscCall(Transform(axis, l->dim, u[a]));
     AddModes(axis, u[a], *width, *bins, *energy);
     PetscCall(PetscFree(u[a]));

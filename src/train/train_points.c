@@ -227,12 +227,12 @@ static PetscErrorCode SolveInverse(Run *r)
   options.step   = WeftModelStep(r->model);
   options.states = 1;
   options.length = r->observed;
-  PetscCall(WeftOpCreateError(WeftModelVelocitySpace(r->model), WEFT_ERROR_SQUARED, NULL, &options.loss));
+  PetscCall(WeftOpCreateError(WeftModelStateSpace(r->model, 0), WEFT_ERROR_SQUARED, NULL, &options.loss));
   PetscCall(WeftRolloutCreate(&options, &rollout));
   PetscCall(WeftOpDestroy(&options.loss));
   PetscCall(PetscCalloc1(r->observed, &target));
-  PetscCall(WeftStateCreate(WeftModelVelocitySpace(r->model), &known));
-  PetscCall(WeftStateCreate(WeftModelVelocitySpace(r->model), &bar[0]));
+  PetscCall(WeftStateCreate(WeftModelStateSpace(r->model, 0), &known));
+  PetscCall(WeftStateCreate(WeftModelStateSpace(r->model, 0), &bar[0]));
   const WeftLayout *l = WeftGridLayout(r->grid);
   for (PetscInt i = l->start[0]; i < l->start[0] + l->count[0]; i++)
     WeftStatePlaneWrite(known, 0, 0)[WeftLayoutIndex(l, i, 0, 0)] = r->truth[r->observed * r->n + i];
