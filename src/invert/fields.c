@@ -168,10 +168,12 @@ static PetscErrorCode Picture(WeftInversion v, Shown *s, PetscInt shown, PetscIn
   PetscFunctionReturn(0);
 }
 
-/* Which shown field is in the picture. */
+/* Which shown field is in the picture: an unknown that is a field and no state, such as a conductivity, before the observed state. */
 static PetscInt Pictured(WeftInversion v, const Shown *s)
 {
-  for (PetscInt i = 0; i < v->states && WeftGridLayout(v->grid)->dim > 1; i++)
+  const PetscBool a_field = v->unknown[0].input >= v->states && !v->unknown[0].width && !v->unknown[0].in_time ? PETSC_TRUE : PETSC_FALSE;
+
+  for (PetscInt i = 0; i < v->states && WeftGridLayout(v->grid)->dim > 1 && !a_field; i++)
     if (v->observes[i]) return i;
   for (PetscInt i = 0; i < s->count; i++)
     if (s->input[i] == v->unknown[0].input) return i;
@@ -199,10 +201,11 @@ PetscErrorCode WeftInversionFields(WeftInversion v, WeftSummary summary)
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, v->grid));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, s.error, 2 * WEFT_OP_MAX, MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
   for (PetscInt k = 0; k < v->unknowns; k++)
-    for (PetscInt i = 0; i < v->states && v->truth_moves; i++) {
-      if (s.input[i] != v->unknown[k].input || s.error[i][1] == 0.0) continue;
+    for (PetscInt i = 0; i < s.count && v->truth_moves; i++) {
+      if (s.input[i] != v->unknown[k].input || !s.known[i] || s.error[i][1] == 0.0) continue;
       PetscCall(PetscSNPrintf(key, sizeof(key), "unknowns/%s/error", v->unknown[k].name));
       PetscCall(WeftSummaryReal(summary, key, PetscSqrtReal(s.error[i][0] / s.error[i][1])));
+      PetscCall(WeftLog("%s: off by %.3g of the truth", v->unknown[k].name, (double)PetscSqrtReal(s.error[i][0] / s.error[i][1])));
     }
   PetscCall(ShownDestroy(v, &s));
   PetscFunctionReturn(0);
