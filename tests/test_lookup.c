@@ -6,7 +6,7 @@
 #include "support.h"
 
 enum { FIELD, BAR, DFIELD, FORWARD, INPUTS }; /* random planes */
-enum { VALUE, DVALUE, LIMITED, CODE, SPREAD, MOVED, MOVED_BAR = MOVED + 3, OUTPUTS = MOVED_BAR + 3 };
+enum { VALUE, DVALUE, LIMITED, CODE, UNCODED, SPREAD, MOVED, MOVED_BAR = MOVED + 3, OUTPUTS = MOVED_BAR + 3 };
 
 typedef struct {
   WeftGrid   grid;
@@ -105,6 +105,7 @@ static PetscErrorCode Run(Case *c, PetscInt field, PetscBool plain)
   WeftLookupTangent(&g, -1, u, in[FIELD], du, in[DFIELD], WeftStatePlaneWrite(out[DVALUE], field, 0));
   WeftLookupLimit(&g, u, in[FIELD], in[FORWARD], WeftStatePlaneWrite(out[LIMITED], field, 0),
                   WeftStatePlaneWrite(out[CODE], field, 0));
+  WeftLookupLimit(&g, u, in[FIELD], in[FORWARD], WeftStatePlaneWrite(out[UNCODED], field, 0), NULL);
   WeftLookupDisplace(&g, PETSC_TRUE, u, d);
   for (PetscInt a = 0; a < l->dim; a++) PetscCall(WeftStateHalo(out[MOVED + a], l->halo[0], WEFT_GHOST_ZERO));
   spread = WeftStatePlaneWrite(out[SPREAD], field, 0);
@@ -125,7 +126,7 @@ static PetscErrorCode Run(Case *c, PetscInt field, PetscBool plain)
 
 static PetscErrorCode Compare(Case *c, PetscInt dim, WeftSide side)
 {
-  static const char *const what[] = {"values", "tangent", "limited values", "limiter's codes", "scattered values"};
+  static const char *const what[] = {"values", "tangent", "limited values", "limiter's codes", "limited values alone", "scattered values"};
 
   PetscFunctionBegin;
   for (PetscInt field = 0; field <= dim; field++) {

@@ -1,6 +1,5 @@
 /* Lookups of MacCormack's scheme: its limiter; and the branches that tests at kinks look at. */
-#include <math.h>
-#include "op/strip.h"
+#include "op/near.h"
 
 #define ROUND_OFF 4e-15 /* what m may miss by where all its values are equal: no reason to hold it */
 
@@ -32,15 +31,106 @@ WEFT_KERNEL static void FindExtremes(const WeftLookup *g, const WeftStrip *s, co
   }
 }
 
+/* m held between low and high; the code of the one that it is held by. */
+WEFT_INLINE double Within(double m, double low, double high)
+{
+  return m < low ? low : m > high ? high : m;
+}
+WEFT_INLINE double Code(double m, double f, double low, double high, double low_code, double high_code)
+{
+  const double slack = ROUND_OFF * (fabs(low) + fabs(high) + fabs(f));
+  return m < low - slack ? low_code : m > high + slack ? high_code : 0.0;
+}
+
 WEFT_KERNEL static void Hold(int n, const Extremes *restrict e, const double *restrict f, const double *restrict forward,
                              const double *restrict back, double *restrict y, double *restrict code)
 {
   for (int i = 0; i < n; i++) {
-    const double m = forward[i] + 0.5 * (f[i] - back[i]), low = e->low[i], high = e->high[i];
-    const double slack = ROUND_OFF * (fabs(low) + fabs(high) + fabs(f[i]));
-    y[i]               = m < low ? low : m > high ? high : m;
-    code[i]            = m < low - slack ? e->low_code[i] : m > high + slack ? e->high_code[i] : 0.0;
+    const double m = forward[i] + 0.5 * (f[i] - back[i]);
+    y[i]           = Within(m, e->low[i], e->high[i]);
+    code[i]        = Code(m, f[i], e->low[i], e->high[i], e->low_code[i], e->high_code[i]);
   }
+}
+
+/* ---- strips whose places lie near each other: the same in one pass ---------------------------------------------------- */
+
+typedef struct {
+  double low, high, low_code, high_code;
+} Extreme;
+
+WEFT_INLINE Extreme Extend(Extreme e, double v, double code)
+{
+  return (Extreme){v < e.low ? v : e.low, v > e.high ? v : e.high, v < e.low ? code : e.low_code, v > e.high ? code : e.high_code};
+}
+WEFT_INLINE Extreme ExtendFour(Extreme e, WeftFour c, double code, double side)
+{
+  return Extend(Extend(Extend(Extend(e, c.low.a, code), c.low.b, code + 1.0), c.high.a, code + side), c.high.b, code + (side + 1.0));
+}
+
+typedef struct {
+  WeftNearAxis forth[3];
+  double       back_first[3], halo, side;
+  int          sy, sz;
+} Near;
+
+/* coded: the codes are wanted. */
+WEFT_INLINE int NearLoop(const int dim, const int coded, int n, const Near *t, const double *restrict from_forward,
+                         const double *restrict from_f, const double *restrict forward, const double *restrict f,
+                         double *restrict y, double *restrict code)
+{
+  const WeftNearAxis ax = t->forth[0], ay = t->forth[1], az = t->forth[dim > 2 ? 2 : 1];
+  const double       bx = t->back_first[0], by = t->back_first[1], bz = t->back_first[2], side = t->side, halo = t->halo;
+  const int          sy = t->sy, sz = t->sz;
+  int64_t            bits = 0;
+
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) {
+    const double qx = WeftNearMoved(ax, i), qy = WeftNearMoved(ay, i), qz = dim > 2 ? WeftNearMoved(az, i) : 0.0;
+    double       wx, wy, wz, back, corner, none;
+    double       x = WeftNearBase(qx, ax.first, &wx), j = WeftNearBase(qy, ay.first, &wy), z = dim > 2 ? WeftNearBase(qz, az.first, &wz) : 0.0;
+    Extreme      e;
+    bits |= WeftNearBits(x) | WeftNearBits(j) | WeftNearBits(z);
+    if (dim == 2)
+      back = WeftSquare(WeftSelectFour(from_forward + i, sy, x > 0.0, j > 0.0), wx, wy);
+    else {
+      const WeftEight c = WeftSelectEight(from_forward + i, sy, sz, x > 0.0, j > 0.0, z > 0.0);
+      back              = WeftLine(WeftSquare(c.low, wx, wy), WeftSquare(c.high, wx, wy), wz);
+    }
+    x = WeftNearBase(-qx, bx, &none), j = WeftNearBase(-qy, by, &none), z = dim > 2 ? WeftNearBase(-qz, bz, &none) : 0.0;
+    bits |= WeftNearBits(x) | WeftNearBits(j) | WeftNearBits(z);
+    corner = ((bx + x + halo) + side * ((by + j + halo) + side * (bz + z + halo))) + 1.0;
+    if (dim == 2) {
+      const WeftFour c = WeftSelectFour(from_f + i, sy, x > 0.0, j > 0.0);
+      e                = ExtendFour((Extreme){c.low.a, c.low.a, corner, corner}, c, corner, side);
+    } else {
+      const WeftEight c = WeftSelectEight(from_f + i, sy, sz, x > 0.0, j > 0.0, z > 0.0);
+      e                 = ExtendFour((Extreme){c.low.low.a, c.low.low.a, corner, corner}, c.low, corner, side);
+      e                 = ExtendFour(e, c.high, corner + side * side, side);
+    }
+    {
+      const double m = forward[i] + 0.5 * (f[i] - back);
+      y[i]           = Within(m, e.low, e.high);
+      if (coded) code[i] = Code(m, f[i], e.low, e.high, e.low_code, e.high_code);
+    }
+  }
+  return WEFT_NEAR(bits);
+}
+
+WEFT_KERNEL static int NearLimit(const WeftLookup *g, const WeftStrip *s, const double *const velocity[3], const double *f,
+                                 const double *forward, double *y, double *code)
+{
+  Near         t = {.halo = (double)g->halo, .side = 2.0 * (double)g->halo + 1.0, .sy = (int)g->stride[1], .sz = (int)g->stride[2]};
+  WeftNearAxis back[3];
+  int          first, back_first;
+
+  if (!WeftNearGuess(g, s, 1.0, velocity, t.forth, &first) || !WeftNearGuess(g, s, -1.0, velocity, back, &back_first)) return 0;
+  for (int a = 0; a < (int)g->dim; a++) t.back_first[a] = back[a].first;
+  f += s->at, forward += s->at, y += s->at;
+  if (g->dim == 2)
+    return code ? NearLoop(2, 1, s->n, &t, forward + first, f + back_first, forward, f, y, code + s->at)
+                : NearLoop(2, 0, s->n, &t, forward + first, f + back_first, forward, f, y, NULL);
+  return code ? NearLoop(3, 1, s->n, &t, forward + first, f + back_first, forward, f, y, code + s->at)
+              : NearLoop(3, 0, s->n, &t, forward + first, f + back_first, forward, f, y, NULL);
 }
 
 void WeftLookupLimit(const WeftLookup *g, const double *const velocity[3], const double *f, const double *forward, double *y,
@@ -53,6 +143,7 @@ void WeftLookupLimit(const WeftLookup *g, const double *const velocity[3], const
     WeftPlaces          p;
     WeftCorners         c;
     Extremes            e;
+    if (NearLimit(g, &s, velocity, f, forward, y, code)) continue;
     for (int a = 0; a < (int)g->dim; a++) WeftStripDisplace(g, &s, a, velocity[a], d[a]);
     (void)WeftStripPlace(g, &s, 1.0, rows, &p);
     WeftStripCorners(g, &s, &p, forward, &c);

@@ -1,5 +1,5 @@
 /* Lookups at displaced places: values, tangent, adjoint. */
-#include "op/strip.h"
+#include "op/near.h"
 
 void WeftLookupSetUp(const WeftLayout *l, WeftLocation location, PetscReal dt, WeftLookup *g)
 {
@@ -40,6 +40,40 @@ void WeftLookupSetUp(const WeftLayout *l, WeftLocation location, PetscReal dt, W
 
 /* ---- values, tangent ---------------------------------------------------------------------------------------------- */
 
+/* Of a strip whose places lie near each other; whether they do. */
+WEFT_INLINE int NearLoop(const int dim, int n, const WeftNearAxis axis[3], int sy, int sz, const double *restrict f, double *restrict y)
+{
+  const WeftNearAxis ax = axis[0], ay = axis[1], az = axis[dim > 2 ? 2 : 1];
+  int64_t            bits = 0;
+
+  for (int i = 0; i < n; i++) {
+    double       wx, wy, wz;
+    const double x = WeftNearBase(WeftNearMoved(ax, i), ax.first, &wx), y_ = WeftNearBase(WeftNearMoved(ay, i), ay.first, &wy);
+    bits |= WeftNearBits(x) | WeftNearBits(y_);
+    if (dim == 2)
+      y[i] = WeftSquare(WeftSelectFour(f + i, sy, x > 0.0, y_ > 0.0), wx, wy);
+    else {
+      const double    z = WeftNearBase(WeftNearMoved(az, i), az.first, &wz);
+      const WeftEight c = WeftSelectEight(f + i, sy, sz, x > 0.0, y_ > 0.0, z > 0.0);
+      bits |= WeftNearBits(z);
+      y[i] = WeftLine(WeftSquare(c.low, wx, wy), WeftSquare(c.high, wx, wy), wz);
+    }
+  }
+  return WEFT_NEAR(bits);
+}
+
+WEFT_KERNEL static int NearValues(const WeftLookup *g, const WeftStrip *s, double sign, const double *const velocity[3],
+                                  const double *f, double *y)
+{
+  const int    sy = (int)g->stride[1], sz = (int)g->stride[2];
+  WeftNearAxis axis[3];
+  int          first;
+
+  if (!WeftNearGuess(g, s, sign, velocity, axis, &first)) return 0;
+  f += s->at + first;
+  return g->dim == 2 ? NearLoop(2, s->n, axis, sy, sz, f, y) : NearLoop(3, s->n, axis, sy, sz, f, y);
+}
+
 void WeftLookupValues(const WeftLookup *g, PetscInt sign, const double *const velocity[3], const double *f, double *y,
                       PetscInt *fault)
 {
@@ -47,6 +81,7 @@ void WeftLookupValues(const WeftLookup *g, PetscInt sign, const double *const ve
   {
     WeftPlaces  p;
     WeftCorners c;
+    if (NearValues(g, &s, (double)sign, velocity, f, y + s.at)) continue;
     *fault |= WeftStripPlaceBy(g, &s, (double)sign, velocity, &p);
     WeftStripCorners(g, &s, &p, f, &c);
     WeftStripInterpolate(g, &s, &p, &c, y + s.at);
@@ -135,6 +170,54 @@ WEFT_KERNEL static void Scale(int n, double scale, const double *restrict from, 
   for (int i = 0; i < n; i++) to[i] = scale * from[i];
 }
 
+/* The places of a strip that lie near each other; whether they do. */
+WEFT_INLINE int NearPlaces(const int dim, int n, const WeftNearAxis axis[3], WeftPlaces *restrict p)
+{
+  int64_t bits = 0;
+
+  for (int a = 0; a < dim; a++) {
+    const WeftNearAxis along = axis[a];
+    double *restrict w = p->w[a], *restrict bases = p->base[a];
+    for (int i = 0; i < n; i++) {
+      const double q = WeftNearMoved(along, i), base = floor(q);
+      w[i]     = q - base;
+      bases[i] = base;
+      bits |= WeftNearBits(base - along.first);
+    }
+    p->first[a] = (int)along.first;
+  }
+  p->near = 1;
+  return WEFT_NEAR(bits);
+}
+
+/* d_bar[axis] (+)= slope (scale bar), straight from the nodes. */
+WEFT_INLINE void NearSlopes(const int dim, int n, const WeftPlaces *restrict p, int sy, int sz, const double *restrict f,
+                            double scale, const double *restrict bar, PetscBool add, double *const d_bar[3])
+{
+  const double *restrict x = p->base[0], *restrict y = p->base[1], *restrict z = p->base[2];
+  const double *restrict wx = p->w[0], *restrict wy = p->w[1], *restrict wz = p->w[2];
+  const double first_x = p->first[0], first_y = p->first[1], first_z = dim > 2 ? p->first[2] : 0;
+  double      *to_x = d_bar[0], *to_y = d_bar[1], *to_z = dim > 2 ? d_bar[2] : NULL;
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) {
+    const double given = scale * bar[i];
+    if (dim == 2) {
+      const WeftFour c  = WeftSelectFour(f + i, sy, x[i] > first_x, y[i] > first_y);
+      const double   sx = WeftSquareX(c, wy[i]) * given, s_y = WeftSquareY(c, wx[i]) * given;
+      to_x[i] = add ? to_x[i] + sx : sx;
+      to_y[i] = add ? to_y[i] + s_y : s_y;
+    } else {
+      const WeftEight c = WeftSelectEight(f + i, sy, sz, x[i] > first_x, y[i] > first_y, z[i] > first_z);
+      const double    sx = WeftLine(WeftSquareX(c.low, wy[i]), WeftSquareX(c.high, wy[i]), wz[i]) * given;
+      const double    s_y = WeftLine(WeftSquareY(c.low, wx[i]), WeftSquareY(c.high, wx[i]), wz[i]) * given;
+      const double    s_z = (WeftSquare(c.high, wx[i], wy[i]) - WeftSquare(c.low, wx[i], wy[i])) * given;
+      to_x[i] = add ? to_x[i] + sx : sx;
+      to_y[i] = add ? to_y[i] + s_y : s_y;
+      to_z[i] = add ? to_z[i] + s_z : s_z;
+    }
+  }
+}
+
 typedef struct { /* what WeftLookupAdjoint works on */
   const WeftLookup    *g;
   double               sign, scale;
@@ -145,7 +228,48 @@ typedef struct { /* what WeftLookupAdjoint works on */
   double        *f_bar;
 } Adjoint;
 
-/* The points [lo, hi) of a row. mine: their displacements come from the velocity, and have adjoints. */
+/* The same as AdjointRow on a strip of mine; whether its places lie near each other. */
+WEFT_KERNEL static int NearAdjoint(const Adjoint *t, const WeftStrip *s, WeftPlaces *p)
+{
+  const WeftLookup *g  = t->g;
+  const int         sy = (int)g->stride[1], sz = (int)g->stride[2];
+  const double      scale = t->scale * t->sign, *bar = t->bar + s->at, *f = t->f + s->at;
+  WeftNearAxis      axis[3];
+  double           *d_bar[3] = {NULL, NULL, NULL};
+  int               first;
+
+  if (!WeftNearGuess(g, s, t->sign, t->velocity, axis, &first)) return 0;
+  if (!(g->dim == 2 ? NearPlaces(2, s->n, axis, p) : NearPlaces(3, s->n, axis, p))) return 0;
+  if (!t->d_bar) return 1;
+  for (int a = 0; a < (int)g->dim; a++) d_bar[a] = t->d_bar[a] + s->at;
+  if (g->dim == 2 && t->add) NearSlopes(2, s->n, p, sy, sz, f + first, scale, bar, PETSC_TRUE, d_bar);
+  else if (g->dim == 2) NearSlopes(2, s->n, p, sy, sz, f + first, scale, bar, PETSC_FALSE, d_bar);
+  else if (t->add) NearSlopes(3, s->n, p, sy, sz, f + first, scale, bar, PETSC_TRUE, d_bar);
+  else NearSlopes(3, s->n, p, sy, sz, f + first, scale, bar, PETSC_FALSE, d_bar);
+  return 1;
+}
+
+/* The places of a strip, and what their displacements get. mine: these come from the velocity, and have adjoints. */
+static void AdjointStrip(const Adjoint *t, const WeftStrip *s, PetscBool mine, WeftPlaces *p)
+{
+  const WeftLookup *g = t->g;
+  double            d[3][WEFT_STRIP], slope[3][WEFT_STRIP];
+  const double     *rows[3] = {NULL, NULL, NULL};
+  WeftCorners       c;
+
+  for (int a = 0; a < (int)g->dim; a++) {
+    if (mine) WeftStripDisplace(g, s, a, t->velocity[a], d[a]);
+    rows[a] = mine ? d[a] : t->d[a] + s->at;
+  }
+  (void)WeftStripPlace(g, s, t->sign, rows, p);
+  if (!mine || !t->d_bar) return;
+  WeftStripCorners(g, s, p, t->f, &c);
+  WeftStripSlope(g, s, p, &c, slope);
+  for (int a = 0; a < (int)g->dim; a++)
+    SetSlopes(s->n, t->scale * t->sign, t->add, slope[a], t->bar + s->at, t->d_bar[a] + s->at);
+}
+
+/* The points [lo, hi) of a row. */
 static void AdjointRow(const Adjoint *t, PetscInt lo, PetscInt hi, PetscInt j, PetscInt k, PetscBool mine)
 {
   const WeftLookup *g      = t->g;
@@ -153,21 +277,9 @@ static void AdjointRow(const Adjoint *t, PetscInt lo, PetscInt hi, PetscInt j, P
 
   WEFT_FOR_STRIPS(g, low, high, s)
   {
-    double        d[3][WEFT_STRIP], slope[3][WEFT_STRIP], scaled[WEFT_STRIP];
-    const double *rows[3] = {NULL, NULL, NULL};
-    WeftPlaces    p;
-    WeftCorners   c;
-    for (int a = 0; a < (int)g->dim; a++) {
-      if (mine) WeftStripDisplace(g, &s, a, t->velocity[a], d[a]);
-      rows[a] = mine ? d[a] : t->d[a] + s.at;
-    }
-    (void)WeftStripPlace(g, &s, t->sign, rows, &p);
-    if (mine && t->d_bar) {
-      WeftStripCorners(g, &s, &p, t->f, &c);
-      WeftStripSlope(g, &s, &p, &c, slope);
-      for (int a = 0; a < (int)g->dim; a++)
-        SetSlopes(s.n, t->scale * t->sign, t->add, slope[a], t->bar + s.at, t->d_bar[a] + s.at);
-    }
+    double     scaled[WEFT_STRIP];
+    WeftPlaces p;
+    if (!mine || !NearAdjoint(t, &s, &p)) AdjointStrip(t, &s, mine, &p);
     if (!t->f_bar) continue;
     Scale(s.n, t->scale, t->bar + s.at, scaled);
     WeftStripScatter(g, &s, &p, scaled, t->f_bar);

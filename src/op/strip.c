@@ -1,7 +1,7 @@
 /* Strips of points: places, the values at the nodes around them, what is made of these, and the transpose. */
 #include <math.h>
 #include <stdint.h>
-#include "op/strip.h"
+#include "op/near.h"
 
 /* ---- places ---------------------------------------------------------------------------------------------------------- */
 
@@ -130,27 +130,6 @@ WEFT_KERNEL static void GatherCorners(const WeftLookup *g, const WeftStrip *s, c
   }
 }
 
-/* Of three values in a row the first two or the last two; the same of three rows, and of three layers. */
-typedef struct {
-  double a, b;
-} Pair;
-typedef struct {
-  Pair low, high;
-} Four;
-WEFT_INLINE Pair SelectPair(const double *r, int up)
-{
-  return (Pair){up ? r[1] : r[0], up ? r[2] : r[1]};
-}
-WEFT_INLINE Pair EitherPair(int up, Pair low, Pair high)
-{
-  return (Pair){up ? high.a : low.a, up ? high.b : low.b};
-}
-WEFT_INLINE Four SelectFour(const double *r, int sy, int up_x, int up_y)
-{
-  const Pair low = SelectPair(r, up_x), middle = SelectPair(r + sy, up_x), high = SelectPair(r + 2 * sy, up_x);
-  return (Four){EitherPair(up_y, low, middle), EitherPair(up_y, middle, high)};
-}
-
 WEFT_KERNEL static void SelectCorners(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p,
                                       const double *restrict f, WeftCorners *restrict c)
 {
@@ -160,23 +139,19 @@ WEFT_KERNEL static void SelectCorners(const WeftLookup *g, const WeftStrip *s, c
 
   if (dim == 1)
     for (int i = 0; i < n; i++) {
-      const Pair v = SelectPair(from + i, p->base[0][i] > x);
+      const WeftPair v = WeftSelectPair(from + i, p->base[0][i] > x);
       c->f[0][i] = v.a, c->f[1][i] = v.b;
     }
   else if (dim == 2)
     for (int i = 0; i < n; i++) {
-      const Four v = SelectFour(from + i, sy, p->base[0][i] > x, p->base[1][i] > y);
+      const WeftFour v = WeftSelectFour(from + i, sy, p->base[0][i] > x, p->base[1][i] > y);
       c->f[0][i] = v.low.a, c->f[1][i] = v.low.b, c->f[2][i] = v.high.a, c->f[3][i] = v.high.b;
     }
   else
     for (int i = 0; i < n; i++) {
-      const int  up_x = p->base[0][i] > x, up_y = p->base[1][i] > y, up_z = p->base[2][i] > z;
-      const Four low = SelectFour(from + i, sy, up_x, up_y), middle = SelectFour(from + i + sz, sy, up_x, up_y),
-                 high = SelectFour(from + i + 2 * sz, sy, up_x, up_y);
-      const Pair v[4] = {EitherPair(up_z, low.low, middle.low), EitherPair(up_z, low.high, middle.high),
-                         EitherPair(up_z, middle.low, high.low), EitherPair(up_z, middle.high, high.high)};
-      c->f[0][i] = v[0].a, c->f[1][i] = v[0].b, c->f[2][i] = v[1].a, c->f[3][i] = v[1].b;
-      c->f[4][i] = v[2].a, c->f[5][i] = v[2].b, c->f[6][i] = v[3].a, c->f[7][i] = v[3].b;
+      const WeftEight v = WeftSelectEight(from + i, sy, sz, p->base[0][i] > x, p->base[1][i] > y, p->base[2][i] > z);
+      c->f[0][i] = v.low.low.a, c->f[1][i] = v.low.low.b, c->f[2][i] = v.low.high.a, c->f[3][i] = v.low.high.b;
+      c->f[4][i] = v.high.low.a, c->f[5][i] = v.high.low.b, c->f[6][i] = v.high.high.a, c->f[7][i] = v.high.high.b;
     }
 }
 
@@ -190,22 +165,10 @@ void WeftStripCorners(const WeftLookup *g, const WeftStrip *s, const WeftPlaces 
 
 /* ---- what is made of them -------------------------------------------------------------------------------------------- */
 
-WEFT_INLINE double Line(double a, double b, double x)
+/* The corners k to k + 3 of place i, those along x and y. */
+WEFT_INLINE WeftFour Corners(const WeftCorners *c, int k, int i)
 {
-  return (1.0 - x) * a + x * b;
-}
-/* Along x and y, between the corners k to k + 3 of place i. */
-WEFT_INLINE double Square(const WeftCorners *c, int k, int i, double x, double y)
-{
-  return Line(Line(c->f[k][i], c->f[k + 1][i], x), Line(c->f[k + 2][i], c->f[k + 3][i], x), y);
-}
-WEFT_INLINE double SquareX(const WeftCorners *c, int k, int i, double y)
-{
-  return Line(c->f[k + 1][i] - c->f[k][i], c->f[k + 3][i] - c->f[k + 2][i], y);
-}
-WEFT_INLINE double SquareY(const WeftCorners *c, int k, int i, double x)
-{
-  return Line(c->f[k + 2][i], c->f[k + 3][i], x) - Line(c->f[k][i], c->f[k + 1][i], x);
+  return (WeftFour){{c->f[k][i], c->f[k + 1][i]}, {c->f[k + 2][i], c->f[k + 3][i]}};
 }
 
 WEFT_KERNEL void WeftStripInterpolate(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p,
@@ -215,11 +178,11 @@ WEFT_KERNEL void WeftStripInterpolate(const WeftLookup *g, const WeftStrip *s, c
   const int dim = (int)g->dim, n = s->n;
 
   if (dim == 1)
-    for (int i = 0; i < n; i++) value[i] = Line(c->f[0][i], c->f[1][i], x[i]);
+    for (int i = 0; i < n; i++) value[i] = WeftLine(c->f[0][i], c->f[1][i], x[i]);
   else if (dim == 2)
-    for (int i = 0; i < n; i++) value[i] = Square(c, 0, i, x[i], y[i]);
+    for (int i = 0; i < n; i++) value[i] = WeftSquare(Corners(c, 0, i), x[i], y[i]);
   else
-    for (int i = 0; i < n; i++) value[i] = Line(Square(c, 0, i, x[i], y[i]), Square(c, 4, i, x[i], y[i]), z[i]);
+    for (int i = 0; i < n; i++) value[i] = WeftLine(WeftSquare(Corners(c, 0, i), x[i], y[i]), WeftSquare(Corners(c, 4, i), x[i], y[i]), z[i]);
 }
 
 WEFT_KERNEL void WeftStripSlope(const WeftLookup *g, const WeftStrip *s, const WeftPlaces *restrict p,
@@ -232,14 +195,14 @@ WEFT_KERNEL void WeftStripSlope(const WeftLookup *g, const WeftStrip *s, const W
     for (int i = 0; i < n; i++) slope[0][i] = p->active[0][i] * (c->f[1][i] - c->f[0][i]);
   else if (dim == 2)
     for (int i = 0; i < n; i++) {
-      slope[0][i] = p->active[0][i] * SquareX(c, 0, i, y[i]);
-      slope[1][i] = p->active[1][i] * SquareY(c, 0, i, x[i]);
+      slope[0][i] = p->active[0][i] * WeftSquareX(Corners(c, 0, i), y[i]);
+      slope[1][i] = p->active[1][i] * WeftSquareY(Corners(c, 0, i), x[i]);
     }
   else
     for (int i = 0; i < n; i++) {
-      slope[0][i] = p->active[0][i] * Line(SquareX(c, 0, i, y[i]), SquareX(c, 4, i, y[i]), z[i]);
-      slope[1][i] = p->active[1][i] * Line(SquareY(c, 0, i, x[i]), SquareY(c, 4, i, x[i]), z[i]);
-      slope[2][i] = p->active[2][i] * (Square(c, 4, i, x[i], y[i]) - Square(c, 0, i, x[i], y[i]));
+      slope[0][i] = p->active[0][i] * WeftLine(WeftSquareX(Corners(c, 0, i), y[i]), WeftSquareX(Corners(c, 4, i), y[i]), z[i]);
+      slope[1][i] = p->active[1][i] * WeftLine(WeftSquareY(Corners(c, 0, i), x[i]), WeftSquareY(Corners(c, 4, i), x[i]), z[i]);
+      slope[2][i] = p->active[2][i] * (WeftSquare(Corners(c, 4, i), x[i], y[i]) - WeftSquare(Corners(c, 0, i), x[i], y[i]));
     }
 }
 
@@ -312,14 +275,36 @@ typedef struct {
   double lower[PADDED], upper[PADDED];
 } Shares;
 
-WEFT_INLINE void SplitRow(int n, const double *restrict w, const double *restrict share, Shares *restrict to)
+/* Nothing before and behind n places. */
+WEFT_INLINE void Pad(int n, Shares *restrict to)
 {
   for (int i = 0; i < PAD; i++) {
     to->lower[i] = to->upper[i] = -0.0;
     to->lower[PAD + n + i] = to->upper[PAD + n + i] = -0.0;
   }
+}
+
+WEFT_INLINE void SplitRow(int n, const double *restrict w, const double *restrict share, Shares *restrict to)
+{
   for (int i = 0; i < n; i++) to->lower[PAD + i] = (1.0 - w[i]) * share[i];
   for (int i = 0; i < n; i++) to->upper[PAD + i] = w[i] * share[i];
+}
+
+/* What the points give to the three rows of a layer: as Layer and SplitRow of each row would. */
+WEFT_INLINE void SplitRows(int n, const WeftPlaces *restrict p, const double *restrict bar, Shares *restrict to)
+{
+  const double *restrict x = p->w[0], *restrict y = p->w[1], *restrict base = p->base[1], first = p->first[1];
+  double *restrict a = to[0].lower + PAD, *restrict b = to[0].upper + PAD, *restrict c = to[1].lower + PAD;
+  double *restrict d = to[1].upper + PAD, *restrict e = to[2].lower + PAD, *restrict f = to[2].upper + PAD;
+
+  for (int i = 0; i < n; i++) {
+    const int    up  = base[i] > first;
+    const double low = (1.0 - y[i]) * bar[i], high = y[i] * bar[i], left = 1.0 - x[i], right = x[i];
+    const double one = up ? -0.0 : low, two = up ? low : high, three = up ? high : -0.0;
+    a[i] = left * one, b[i] = right * one;
+    c[i] = left * two, d[i] = right * two;
+    e[i] = left * three, f[i] = right * three;
+  }
 }
 
 /* Node i, counted from the first one of the strip's first point, gets from the points i - 2, i - 1 and i, in this order. */
@@ -341,13 +326,13 @@ WEFT_INLINE void AddLayer(const WeftLookup *g, const WeftStrip *s, const WeftPla
 {
   const int rows = g->dim > 1 ? 3 : 1, y = g->dim > 1 ? p->first[1] : 0, x = s->place[0] + p->first[0];
   const int lo = PetscMax(0, (int)g->node_lo[0] - x), hi = PetscMin(s->n + 2, (int)g->node_hi[0] - x);
-  double    share[WEFT_STRIP];
   Shares    split[3];
 
-  for (int k = 0; k < rows; k++) {
-    if (g->dim > 1) Layer(s->n, k, p->base[1], p->first[1], p->w[1], bar, share);
-    SplitRow(s->n, p->w[0], g->dim > 1 ? share : bar, &split[k]);
-  }
+  for (int k = 0; k < rows; k++) Pad(s->n, &split[k]);
+  if (g->dim > 1)
+    SplitRows(s->n, p, bar, split);
+  else
+    SplitRow(s->n, p->w[0], bar, split);
   for (int k = 0; k < rows; k++) {
     const int row = s->place[1] + y + k;
     if (g->dim > 1 && (row < g->node_lo[1] || row >= g->node_hi[1])) continue;
