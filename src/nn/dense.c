@@ -6,18 +6,23 @@
      a_bar = s' z_bar + sum_i s'' a_i z_bar_i + sum_ij (s''' a_i a_j + s'' a_ij) z_bar_ij
      a_bar_i = s' z_bar_i + sum_j s'' a_j (z_bar_ij, twice where i = j),  a_bar_ij = s' z_bar_ij
      w_bar += z' a_bar over all carried values and points, b_bar += sum a_bar, z_bar = a_bar w'
-   Points go through BLIS in blocks of one size, so that a point's values do not depend on its neighbours or on the layout. Forward
-   values are made again in tangent and adjoint: a block stays in the cache, and nothing is kept between the two. */
+   Points go in blocks of one size, so that a point's values do not depend on its neighbours or on the layout. Wide layers are BLIS's;
+   of narrow ones it computes the padding of its tiles, and they go through the kernels of convolutions of one tap. Forward values are
+   made again in tangent and adjoint: a block stays in the cache, and nothing is kept between the two. */
 #include <math.h>
 #include <string.h>
 #include <blis.h>
 #include "base/kernel.h"
-#include "op/rows.h"
-#include <weft/nn.h>
+#include "nn/impl.h"
 
 #define BLOCK 64 /* points */
 #define MAX_LAYERS 32
-#define MAX_CARRIED 10 /* value, first and second derivatives of up to three inputs */
+#define WIDE 48 /* inputs and outputs from which BLIS is the faster */
+
+typedef struct {
+  PetscBool narrow;
+  double   *packed[2], *bias; /* narrow: for the kernels, forward and backward; bias padded */
+} Layer;
 
 typedef struct {
   PetscInt       inputs, layers, width[MAX_LAYERS + 1], widest; /* width[l]: values that go into layer l */
@@ -27,6 +32,9 @@ typedef struct {
   WeftState      points;
   double        *z[MAX_LAYERS + 1], *a[MAX_LAYERS]; /* of a block: [carried][BLOCK][width] */
   double        *dz, *da, *z_bar, *a_bar;
+  const WeftKernels *kernels;
+  Layer              layer[MAX_LAYERS];
+  double            *zero, *sum, *padded; /* narrow: no bias; weight gradient of a block; a_bar with padded outputs */
 } Dense;
 
 /* Where the parameters of layer l begin: weights [in][out], then biases [out]. */
@@ -88,17 +96,52 @@ WEFT_KERNEL static void Activate(const Dense *v, PetscInt n, const double *restr
   }
 }
 
+/* Narrow layers made ready for the kernels; backward: for the adjoint too. */
+static void PackLayers(const Dense *v, const double *parameters, PetscBool backward)
+{
+  for (PetscInt l = 0; l < v->layers; l++) {
+    const PetscInt in = v->width[l], out = v->width[l + 1];
+    const double  *w = parameters + Offset(v, l);
+    if (!v->layer[l].narrow) continue;
+    WeftPack(v->kernels, 1, in, out, w, PETSC_FALSE, v->layer[l].packed[0]);
+    if (backward) WeftPack(v->kernels, 1, out, in, w, PETSC_TRUE, v->layer[l].packed[1]);
+    memcpy(v->layer[l].bias, w + in * out, sizeof(double) * (size_t)out);
+  }
+}
+
+static WeftConvolve OneTap(PetscInt in, PetscInt out, const double *packed, const double *bias)
+{
+  static const ptrdiff_t here = 0;
+  const WeftConvolve     c    = {in, out, 1, &here, packed, bias, WEFT_ACTIVATION_NONE};
+  return c;
+}
+
+/* a = z w + b of layer l. */
+static void LayerForward(const Dense *v, PetscInt l, const double *parameters)
+{
+  const PetscInt in = v->width[l], out = v->width[l + 1], rest = (v->carried - 1) * BLOCK;
+  const double  *w = parameters + Offset(v, l), *b = w + in * out;
+
+  if (v->layer[l].narrow) {
+    const WeftConvolve value = OneTap(in, out, v->layer[l].packed[0], v->layer[l].bias), derivatives = OneTap(in, out, v->layer[l].packed[0], v->zero);
+    v->kernels->row(&value, BLOCK, v->z[l], NULL, v->a[l]);
+    if (rest) v->kernels->row(&derivatives, rest, v->z[l] + BLOCK * in, NULL, v->a[l] + BLOCK * out);
+    return;
+  }
+  for (PetscInt p = 0; p < BLOCK; p++) memcpy(v->a[l] + p * out, b, sizeof(double) * (size_t)out);
+  memset(v->a[l] + BLOCK * out, 0, sizeof(double) * (size_t)(rest * out));
+  Multiply(v->carried * BLOCK, out, in, v->z[l], in, 1, w, out, 1, 1.0, v->a[l]);
+}
+
 static void BlockForward(const Dense *v, const double *parameters)
 {
   for (PetscInt l = 0; l < v->layers; l++) {
-    const PetscInt in = v->width[l], out = v->width[l + 1], n = BLOCK * out;
-    const double  *w = parameters + Offset(v, l), *b = w + in * out;
-    for (PetscInt p = 0; p < BLOCK; p++) memcpy(v->a[l] + p * out, b, sizeof(double) * (size_t)out);
-    memset(v->a[l] + n, 0, sizeof(double) * (size_t)((v->carried - 1) * n));
-    Multiply(v->carried * BLOCK, out, in, v->z[l], in, 1, w, out, 1, 1.0, v->a[l]);
+    const PetscInt n = BLOCK * v->width[l + 1];
+    LayerForward(v, l, parameters);
     if (l == v->layers - 1) memcpy(v->z[l + 1], v->a[l], sizeof(double) * (size_t)(v->carried * n));
     else {
-      for (PetscInt k = 0; k < n; k++) v->z[l + 1][k] = tanh(v->a[l][k]);
+      memcpy(v->z[l + 1], v->a[l], sizeof(double) * (size_t)n);
+      WeftValuesTanh(PETSC_FALSE, n, v->z[l + 1]);
       Activate(v, n, v->a[l], v->z[l + 1]);
     }
   }
@@ -165,6 +208,29 @@ static void BlockTangent(const Dense *v, const double *parameters, const double 
   }
 }
 
+/* w_bar += z' a_bar, z_bar = a_bar w' of layer l. */
+static void LayerAdjoint(const Dense *v, PetscInt l, const double *w, double *w_bar)
+{
+  const PetscInt in = v->width[l], out = v->width[l + 1], rows = v->carried * BLOCK, padded = WeftPadded(v->kernels, out);
+
+  if (v->layer[l].narrow) {
+    const WeftConvolve forward = OneTap(in, out, NULL, NULL), backward = OneTap(out, in, v->layer[l].packed[1], v->zero);
+    const WeftPixels   pixels  = {1, rows, v->z[l], v->padded, 0, 0, padded};
+    for (PetscInt p = 0; p < rows; p++) {
+      memcpy(v->padded + p * padded, v->a_bar + p * out, sizeof(double) * (size_t)out);
+      memset(v->padded + p * padded + out, 0, sizeof(double) * (size_t)(padded - out));
+    }
+    memset(v->sum, 0, sizeof(double) * (size_t)(in * padded));
+    v->kernels->gradient(&forward, &pixels, v->sum);
+    for (PetscInt i = 0; i < in; i++)
+      for (PetscInt o = 0; o < out; o++) w_bar[i * out + o] += v->sum[i * padded + o];
+    if (l) v->kernels->row(&backward, rows, v->a_bar, NULL, v->z_bar);
+    return;
+  }
+  Multiply(in, out, rows, v->z[l], 1, in, v->a_bar, out, 1, 1.0, w_bar);
+  if (l) Multiply(rows, in, out, v->a_bar, out, 1, w, 1, out, 0.0, v->z_bar);
+}
+
 /* From z_bar of the last layer in v->z_bar. */
 static void BlockAdjoint(const Dense *v, const double *parameters, double *parameters_bar)
 {
@@ -174,10 +240,9 @@ static void BlockAdjoint(const Dense *v, const double *parameters, double *param
     double        *w_bar = parameters_bar + Offset(v, l), *b_bar = w_bar + in * out;
     if (l == v->layers - 1) memcpy(v->a_bar, v->z_bar, sizeof(double) * (size_t)(v->carried * n));
     else ActivateAdjoint(v, n, v->z[l + 1], v->a[l], v->z_bar, v->a_bar);
-    Multiply(in, out, v->carried * BLOCK, v->z[l], 1, in, v->a_bar, out, 1, 1.0, w_bar);
     for (PetscInt p = 0; p < BLOCK; p++)
       for (PetscInt o = 0; o < out; o++) b_bar[o] += v->a_bar[p * out + o];
-    if (l) Multiply(v->carried * BLOCK, in, out, v->a_bar, out, 1, w, 1, out, 0.0, v->z_bar);
+    LayerAdjoint(v, l, w, w_bar);
   }
 }
 
@@ -207,6 +272,7 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
 
   PetscFunctionBegin;
   (void)record;
+  PackLayers(v, (const double *)WeftStateData(x[0]), PETSC_FALSE);
   for (PetscInt at = 0; at < count; at += BLOCK) {
     const PetscInt n = PetscMin(BLOCK, count - at);
     LoadPoints(v, at, n);
@@ -225,6 +291,7 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscFunctionBegin;
   (void)y, (void)record;
   if (!dx[0]) PetscCall(WeftStateZero(dy[0]));
+  PackLayers(v, (const double *)WeftStateData(x[0]), PETSC_FALSE);
   for (PetscInt at = 0; at < count && dx[0]; at += BLOCK) {
     const PetscInt n = PetscMin(BLOCK, count - at);
     LoadPoints(v, at, n);
@@ -243,6 +310,7 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
 
   PetscFunctionBegin;
   (void)y, (void)record;
+  PackLayers(v, (const double *)WeftStateData(x[0]), PETSC_TRUE);
   for (PetscInt at = 0; at < count && x_bar[0]; at += BLOCK) {
     const PetscInt n = PetscMin(BLOCK, count - at);
     LoadPoints(v, at, n);
@@ -260,9 +328,29 @@ static PetscErrorCode Destroy(void *context)
   PetscFunctionBegin;
   for (PetscInt l = 0; l <= v->layers; l++) PetscCall(PetscFree(v->z[l]));
   for (PetscInt l = 0; l < v->layers; l++) PetscCall(PetscFree(v->a[l]));
+  for (PetscInt l = 0; l < v->layers; l++) PetscCall(PetscFree3(v->layer[l].packed[0], v->layer[l].packed[1], v->layer[l].bias));
   PetscCall(PetscFree4(v->dz, v->da, v->z_bar, v->a_bar));
+  PetscCall(PetscFree3(v->zero, v->sum, v->padded));
   PetscCall(WeftStateDestroy(&v->points));
   PetscCall(PetscFree(v));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode CreateMemory(Dense *v)
+{
+  const PetscInt rows = v->carried * BLOCK, widest = WeftPadded(v->kernels, v->widest);
+
+  PetscFunctionBegin;
+  for (PetscInt l = 0; l <= v->layers; l++) PetscCall(PetscMalloc1(rows * v->width[l], &v->z[l]));
+  for (PetscInt l = 0; l < v->layers; l++) {
+    const PetscInt in = WeftPadded(v->kernels, v->width[l]), out = WeftPadded(v->kernels, v->width[l + 1]);
+    Layer         *layer = &v->layer[l];
+    PetscCall(PetscMalloc1(rows * v->width[l + 1], &v->a[l]));
+    layer->narrow = v->width[l] < WIDE || v->width[l + 1] < WIDE ? PETSC_TRUE : PETSC_FALSE;
+    if (layer->narrow) PetscCall(PetscCalloc3(v->width[l] * out, &layer->packed[0], in * v->width[l + 1], &layer->packed[1], out, &layer->bias));
+  }
+  PetscCall(PetscMalloc4(rows * v->widest, &v->dz, rows * v->widest, &v->da, rows * v->widest, &v->z_bar, rows * v->widest, &v->a_bar));
+  PetscCall(PetscCalloc3(widest, &v->zero, widest * v->widest, &v->sum, rows * widest, &v->padded));
   PetscFunctionReturn(0);
 }
 
@@ -311,10 +399,8 @@ PetscErrorCode WeftOpCreateDense(WeftState points, PetscInt layers, const PetscI
   PetscCall(PetscArraycpy(v->field, field, fields));
   Carry(v);
   for (PetscInt l = 0; l <= layers; l++) v->widest = PetscMax(v->widest, width[l]);
-  for (PetscInt l = 0; l <= layers; l++) PetscCall(PetscMalloc1(v->carried * BLOCK * width[l], &v->z[l]));
-  for (PetscInt l = 0; l < layers; l++) PetscCall(PetscMalloc1(v->carried * BLOCK * width[l + 1], &v->a[l]));
-  PetscCall(PetscMalloc4(v->carried * BLOCK * v->widest, &v->dz, v->carried * BLOCK * v->widest, &v->da, v->carried * BLOCK * v->widest,
-                         &v->z_bar, v->carried * BLOCK * v->widest, &v->a_bar));
+  PetscCall(WeftKernelsGet(PETSC_FALSE, &v->kernels));
+  PetscCall(CreateMemory(v));
   PetscCall(WeftStateCreate(WeftStateSpace(points), &v->points));
   PetscCall(WeftStateCopy(points, v->points));
   for (PetscInt f = 0; f < fields; f++) cells[f] = WEFT_CELL;
