@@ -36,7 +36,7 @@ PetscErrorCode WeftOpCreateAddChannels(WeftSpace planes, WeftSpace channels, con
 
 /* Features of a coarse grid from those of a grid with twice the cells along every axis (WeftGridCoarsen): the largest or the mean
    of the 2^dim children. A tie goes to the first in storage order. */
-typedef enum { WEFT_POOL_MAX, WEFT_POOL_MEAN } WeftPooling;
+typedef enum { WEFT_POOL_MAX, WEFT_POOL_MEAN, WEFT_POOL_FIRST /* child alone */ } WeftPooling;
 PetscErrorCode WeftOpCreatePool(WeftSpace x, WeftSpace y, WeftPooling pooling, WeftOp *op);
 /* And back: nearest coarse cell, or (bi-, tri-)linear between the coarse cells' centres, beyond sides that are not periodic the
    nearest cell; linear needs a ghost layer in x and y. */
@@ -45,6 +45,15 @@ PetscErrorCode WeftOpCreateUpsample(WeftSpace x, WeftSpace y, WeftUpsampling ups
 /* Group normalisation (Wu, He 2018), per sample over all cells and the channels of a group. Inputs: x, parameters (NUMBERS: factor of
    each channel, then offset of each). The means are exact sums: the same bits on every layout. */
 PetscErrorCode WeftOpCreateNormalise(WeftSpace x, WeftSpace y, PetscInt groups, WeftOp *op);
+/* Batch normalisation (Ioffe, Szegedy 2015), of each channel over all cells and samples. Parameters (NUMBERS): factor of each channel,
+   offset, and averages of mean and variance over a training. As created it uses the averages; in training the statistics of what the
+   ranks of `batch` hold at that call (MPI_COMM_NULL: the averages again), exact sums, so the same bits however samples and cells are
+   spread over them; all of them then take part in every apply, tangent and adjoint. Each adjoint in training notes its statistics;
+   Follow moves the averages a tenth of the way to the mean of what was noted since (over the ranks of `replicas` too, unless it is
+   MPI_COMM_NULL: where each replica has its own batch). The variance is that of the values (divided by their number). Collective. */
+PetscErrorCode WeftOpCreateBatchNormalise(WeftSpace x, WeftSpace y, WeftOp *op);
+PetscErrorCode WeftOpBatchNormaliseSetTraining(WeftOp op, MPI_Comm batch);
+PetscErrorCode WeftOpBatchNormaliseFollow(WeftOp op, MPI_Comm replicas, double parameters[]);
 /* The 2^dim children of a coarse cell as channels of it, or back: which of x and y is on the finer grid decides. */
 PetscErrorCode WeftOpCreateShuffle(WeftSpace x, WeftSpace y, WeftOp *op);
 /* y = the channels of a, then those of b. */
@@ -71,7 +80,10 @@ PetscErrorCode WeftDenseInitialise(PetscInt layers, const PetscInt width[], Pets
      upsample bilinear|nearest               twice the cells
      strided KERNEL OUTPUTS [ACTIVATION]     half the cells by a convolution of stride 2 that reads 2 KERNEL cells along each axis
      transposed KERNEL OUTPUTS [ACTIVATION]  twice the cells by a transposed convolution likewise, a bias for each of the 2^dim children
+     halve KERNEL OUTPUTS [ACTIVATION]       half the cells: a convolution of KERNEL cells around every other cell, from the first on
+                                             (stride 2; it is computed at every cell, and these are taken)
      norm GROUPS                             group normalisation; 1: of all channels together, as many as channels: of each by itself
+     batch_norm                              batch normalisation; a net is made with the averages in use (WeftNetSetTraining)
      keep                                    puts the features aside, and goes on with them
      concat                                  the features put aside last stand behind those at hand
    KERNEL is 1, 3 or 5; DILATION `dilation N`. Weights: Xavier uniform with `gain` (bound gain sqrt(6 / (in taps + out taps))),
@@ -113,6 +125,11 @@ WeftOp         WeftNetOp(WeftNet net); /* (features, parameters) -> CHANNELS; bo
 WeftSpace      WeftNetParameterSpace(WeftNet net);
 PetscErrorCode WeftNetArrays(WeftNet net, PetscInt *count, const WeftNetArray **arrays);
 PetscErrorCode WeftNetInitialise(WeftNet net, PetscInt64 seed, WeftState parameters);
+/* Nets with layers that normalise batches (FALSE: there are none, and the others do nothing): statistics of the batch that the ranks
+   of `batch` hold, or (MPI_COMM_NULL, as created) the averages among the parameters; after an update the averages follow. Collective. */
+PetscBool      WeftNetAverages(WeftNet net);
+PetscErrorCode WeftNetSetTraining(WeftNet net, MPI_Comm batch);
+PetscErrorCode WeftNetFollow(WeftNet net, MPI_Comm replicas, double parameters[]);
 PetscErrorCode WeftNetFlops(WeftNet net, PetscReal *flops_per_cell); /* multiply + add = 2, forward */
 PetscErrorCode WeftNetReceptiveField(WeftNet net, PetscInt *cells);
 PetscErrorCode WeftNetLayers(WeftNet net, PetscInt *count, const WeftNetLayer **layers);

@@ -190,13 +190,33 @@ PetscErrorCode WeftOpCreateDivergenceLoss(WeftSpace velocity, WeftState weight, 
 /* Energy spectra of every field by shells of wave numbers: half the sum of squares of their difference over the square of the target's
    energy. Every rank gathers and transforms whole fields: for grids of up to a few hundred cells a side. */
 PetscErrorCode WeftOpCreateSpectrumLoss(WeftSpace space, WeftOp *op);
-/* A loss by name, for lists of terms: a row WEFT_LOSS(<Name>) of src/op/list.h names WeftLoss_<Name>. weight: of the state's fields. */
+/* (velocity x, velocity b) -> 0.5 sum of w ((x - S(b)) / dt)^2, S a step of a solver, an operator (velocity, ...) -> (velocity, ...): what
+   x lacks to be the state that follows b. Tangent: sum of w (x - S(b)) (dx - S'(b) db) / dt^2. What S reads beside the velocity are
+   states of this operator, zero at first, to be filled: WeftResidualLossInputs [inputs of S], the first is not one of them. */
+PetscErrorCode   WeftOpCreateResidualLoss(WeftOp solver, PetscReal dt, WeftState weight, WeftOp *op);
+const WeftState *WeftResidualLossInputs(WeftOp op);
+/* A loss by name, for lists of terms: a row WEFT_LOSS(<Name>) of src/op/list.h names WeftLoss_<Name>. It is an operator of the state and
+   of what it is set against: the target, the state before the step, or the state itself. weight: of the state's fields. */
+typedef struct {
+  WeftSpace space;
+  WeftState weight; /* NULL: 1 */
+  WeftOp    solver; /* a step without a net, for the residuals; NULL: none is there */
+  PetscReal dt;
+} WeftLossSetting;
+typedef enum { WEFT_LOSS_TARGET, WEFT_LOSS_BEFORE, WEFT_LOSS_STATE } WeftLossAgainst;
 typedef struct {
   const char *name;
-  PetscErrorCode (*create)(WeftSpace space, WeftState weight, WeftOp *op);
+  PetscErrorCode (*create)(const WeftLossSetting *setting, WeftOp *op);
+  WeftLossAgainst against;
+  PetscBool       solver; /* a residual: an operator of WeftOpCreateResidualLoss */
 } WeftLossKind;
-/* Weighted sum of terms, each a line "squared 0.5": squared, absolute, relative, divergence, spectrum. Fails naming the term. */
-PetscErrorCode WeftOpCreateLosses(WeftSpace space, PetscInt terms, char *const term[], WeftState weight, WeftOp *op);
+/* Weighted sum of terms, each a line "squared 0.5": squared, absolute, relative, divergence, spectrum, momentum, steady. Inputs: the
+   state; the state before, if a term is set against it; the target. Fails naming the term. */
+PetscErrorCode WeftOpCreateLosses(const WeftLossSetting *setting, PetscInt terms, char *const term[], WeftOp *op);
+/* Does one of the terms need a solver? Fails naming a term that is none. */
+PetscErrorCode WeftLossesNeedSolver(MPI_Comm comm, PetscInt terms, char *const term[], PetscBool *need);
+/* Inputs of the solver of a term that is a residual, to be filled; NULL: it is none, or there are fewer terms. Not collective. */
+const WeftState *WeftLossSolverInputs(WeftOp losses, PetscInt term);
 /* Each weighted term, summed over the samples of every apply since the last call (this rank's part); sums NULL: their number. */
 PetscErrorCode WeftLossTerms(WeftOp losses, PetscInt *terms, PetscReal sums[]);
 

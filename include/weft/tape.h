@@ -16,6 +16,7 @@ typedef struct {
   WeftOp     step;    /* inputs: `states` states, then constants (numbers, weights); the first outputs: the states */
   PetscInt   states;
   WeftOp     loss;    /* (first states..., target) -> NUMBERS per sample, 1 (this rank's part); NULL: no loss */
+  PetscBool  loss_before; /* the loss is (first state, the same before the step, target) */
   PetscInt   length;  /* steps N */
   WeftReach  reach;
   PetscInt   window;

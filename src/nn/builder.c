@@ -116,6 +116,19 @@ PetscErrorCode WeftBuilderCall(WeftBuilder b, WeftOp *op, PetscInt inputs, const
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode WeftBuilderAverages(WeftBuilder b, WeftOp op, WeftValue parameters, const WeftAveraging *averaging)
+{
+  WeftNet net = b->net;
+
+  PetscFunctionBegin;
+  PetscCall(PetscRealloc(sizeof(*net->average) * (size_t)(net->averages + 1), &net->average));
+  PetscCall(WeftOpReference(op));
+  net->average[net->averages].op          = op;
+  net->average[net->averages].offset      = b->value[parameters].offset;
+  net->average[net->averages++].averaging = averaging;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftBuilderKeep(WeftBuilder b, WeftValue x)
 {
   PetscFunctionBegin;

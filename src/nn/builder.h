@@ -53,6 +53,13 @@ PetscErrorCode WeftBuilderCall(WeftBuilder b, WeftOp *op, PetscInt inputs, const
 /* The parameters of a convolution, part.weight and part.bias; the convolution. residual: a value or -1. */
 PetscErrorCode WeftBuilderWeights(WeftBuilder b, const char *part, PetscInt kernel, PetscInt in, PetscInt out, WeftValue *parameters);
 PetscErrorCode WeftBuilderConvolution(WeftBuilder b, const WeftConvolutionOptions *options, WeftValue x, WeftValue parameters, WeftValue residual, WeftValue *y);
+/* Parameters that hold averages over a training, which their operator follows: what it does from now on (WeftNetSetTraining), and
+   the averages after an update (WeftNetFollow; parameters: the operator's). References op. */
+typedef struct {
+  PetscErrorCode (*train)(WeftOp op, MPI_Comm batch);
+  PetscErrorCode (*follow)(WeftOp op, MPI_Comm replicas, double parameters[]);
+} WeftAveraging;
+PetscErrorCode WeftBuilderAverages(WeftBuilder b, WeftOp op, WeftValue parameters, const WeftAveraging *averaging);
 /* For the report: the layer reads `cells` cells of a grid along every axis, and takes `flops` operations per cell of it. */
 void WeftBuilderReads(WeftBuilder b, WeftGrid grid, PetscInt cells, PetscReal flops);
 /* Features put aside and taken back, the last first. */
@@ -70,6 +77,12 @@ struct _n_WeftNet {
   PetscReal    *start, *bound; /* [arrays] of the uniform distribution */
   PetscReal     flops;
   WeftNetLayer *layer;
+  PetscInt      averages; /* operators that follow averages */
+  struct {
+    WeftOp               op;
+    PetscInt             offset; /* of its parameters */
+    const WeftAveraging *averaging;
+  } *average;
 };
 PetscErrorCode WeftNetBuild(WeftNet net, WeftSpace features, const WeftNetOptions *options, const WeftLayer layer[]);
 

@@ -36,6 +36,8 @@ PetscErrorCode WeftNetDestroy(WeftNet *net)
   PetscFunctionBegin;
   *net = NULL;
   if (!n) PetscFunctionReturn(0);
+  for (PetscInt a = 0; a < n->averages; a++) PetscCall(WeftOpDestroy(&n->average[a].op));
+  PetscCall(PetscFree(n->average));
   PetscCall(WeftOpDestroy(&n->op));
   PetscCall(WeftSpaceDestroy(&n->parameters));
   PetscCall(PetscFree(n->array));
@@ -64,6 +66,26 @@ PetscErrorCode WeftNetInitialise(WeftNet net, PetscInt64 seed, WeftState paramet
     for (PetscInt i = net->array[a].offset; i < end; i++)
       values[i] = net->start[a] + net->bound[a] * (2.0 * WeftRandomUniform(seed, WEFT_STREAM_WEIGHTS, i) - 1.0);
   }
+  PetscFunctionReturn(0);
+}
+
+PetscBool WeftNetAverages(WeftNet net)
+{
+  return net->averages ? PETSC_TRUE : PETSC_FALSE;
+}
+
+PetscErrorCode WeftNetSetTraining(WeftNet net, MPI_Comm batch)
+{
+  PetscFunctionBegin;
+  for (PetscInt a = 0; a < net->averages; a++) PetscCall((*net->average[a].averaging->train)(net->average[a].op, batch));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftNetFollow(WeftNet net, MPI_Comm replicas, double parameters[])
+{
+  PetscFunctionBegin;
+  for (PetscInt a = 0; a < net->averages; a++)
+    PetscCall((*net->average[a].averaging->follow)(net->average[a].op, replicas, parameters + net->average[a].offset));
   PetscFunctionReturn(0);
 }
 

@@ -1,6 +1,7 @@
 /* Pooling: a coarse cell from its 2^dim children,
      max   y = the largest child (a tie: the first in storage order);  x_bar(that child) += y_bar
      mean  y = 2^-dim sum of children;                                  x_bar(every child) += 2^-dim y_bar
+     first y = the first child, that is the mean of one
    Blocks cover each other, so nothing is exchanged. */
 #include "base/kernel.h"
 #include "nn/builder.h"
@@ -103,8 +104,8 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscFunctionBegin;
   (void)y;
   if (!dx[0]) PetscCall(WeftStateZero(dy[0]));
-  else if (v->pooling == WEFT_POOL_MEAN) PetscCall(Apply(op, dx, dy, record));
-  if (!dx[0] || v->pooling == WEFT_POOL_MEAN) PetscFunctionReturn(0);
+  else if (v->pooling != WEFT_POOL_MAX) PetscCall(Apply(op, dx, dy, record));
+  if (!dx[0] || v->pooling != WEFT_POOL_MAX) PetscFunctionReturn(0);
   WEFT_FOR_FAMILIES(&v->family, v->y.batch, s, j, k)
   {
     const void *at = WeftChildRow(&v->family, &v->x, WeftStateData(x[0]), s, j, k);
@@ -129,7 +130,7 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   {
     const void *from = WeftFeaturesRow(&v->y, v->family.coarse, WeftStateData(y_bar[0]), 0, s, j, k);
     void       *to   = WeftChildRow(&v->family, &v->x, WeftStateDataWrite(x_bar[0]), s, j, k);
-    if (v->pooling == WEFT_POOL_MEAN) {
+    if (v->pooling != WEFT_POOL_MAX) {
       if (v->y.single) MeanAdjoint_float(&v->family, n, channels, (const float *)from, (float *)to);
       else MeanAdjoint_double(&v->family, n, channels, (const double *)from, (double *)to);
     } else {
@@ -149,7 +150,7 @@ static PetscErrorCode Branches(WeftOp op, const WeftState x[], PetscInt *count, 
   PetscInt      *at;
 
   PetscFunctionBegin;
-  if (v->pooling == WEFT_POOL_MEAN) PetscFunctionReturn(0);
+  if (v->pooling != WEFT_POOL_MAX) PetscFunctionReturn(0);
   *count = v->y.batch * v->y.count[2] * v->y.count[1] * n * channels;
   PetscCall(PetscMalloc1(*count, branches));
   at = *branches;
@@ -182,6 +183,7 @@ PetscErrorCode WeftOpCreatePool(WeftSpace x, WeftSpace y, WeftPooling pooling, W
   v->x       = WeftFeaturesOf(x);
   v->y       = WeftFeaturesOf(y);
   PetscCall(WeftFamilyCreate("Pool", x, y, &v->family));
+  if (pooling == WEFT_POOL_FIRST) v->family.children = 1;
   PetscCall(WeftOpCreate("pool", &maps, v, pooling == WEFT_POOL_MAX ? WEFT_NEEDS_INPUTS : WEFT_NEEDS_NOTHING, 1, &x, 1, &y, op));
   PetscFunctionReturn(0);
 }
@@ -197,7 +199,7 @@ PetscErrorCode WeftOpExample_Pool(WeftGrid grid, PetscInt batch, PetscInt varian
   PetscCall(WeftGridRefine(grid, 2, &finer));
   PetscCall(WeftSpaceCreateChannels(finer, batch, 3, 1, single, &x));
   PetscCall(WeftSpaceCreateChannels(grid, batch, 3, 0, single, &y));
-  PetscCall(WeftOpCreatePool(x, y, variant == 1 ? WEFT_POOL_MEAN : WEFT_POOL_MAX, &op));
+  PetscCall(WeftOpCreatePool(x, y, variant == 1 ? WEFT_POOL_MEAN : variant == 3 ? WEFT_POOL_FIRST : WEFT_POOL_MAX, &op));
   PetscCall(WeftOpExampleFill(op, example));
   PetscCall(WeftSpaceDestroy(&x));
   PetscCall(WeftSpaceDestroy(&y));

@@ -141,6 +141,23 @@ static PetscErrorCode BuildStrided(WeftBuilder b, const WeftLayer *layer, WeftVa
 }
 const WeftLayerKind WeftLayer_Strided = {.name = "strided", .words = "KERNEL OUTPUTS [ACTIVATION]", .build = BuildStrided, .levels = 1};
 
+/* The values at every other cell of a convolution. */
+static PetscErrorCode BuildHalve(WeftBuilder b, const WeftLayer *layer, WeftValue *x)
+{
+  WeftGrid  coarse;
+  WeftSpace y;
+  WeftOp    op;
+
+  PetscFunctionBegin;
+  PetscCall(WeftBuilderCoarser(b, *x, &coarse));
+  PetscCall(AddConvolution(b, layer, "halve", layer->outputs, x));
+  PetscCall(WeftBuilderFeatures(b, coarse, layer->outputs, &y));
+  PetscCall(WeftOpCreatePool(WeftBuilderSpace(b, *x), y, WEFT_POOL_FIRST, &op));
+  PetscCall(WeftBuilderCall(b, &op, 1, x, &y, x));
+  PetscFunctionReturn(0);
+}
+const WeftLayerKind WeftLayer_Halve = {.name = "halve", .words = "KERNEL OUTPUTS [ACTIVATION]", .build = BuildHalve, .levels = 1};
+
 static PetscErrorCode BuildTransposed(WeftBuilder b, const WeftLayer *layer, WeftValue *x)
 {
   const PetscInt children = 1 << WeftGridLayout(WeftSpaceGetInfo(WeftBuilderSpace(b, *x))->grid)->dim;

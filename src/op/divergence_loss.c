@@ -132,9 +132,9 @@ PetscErrorCode WeftOpExample_DivergenceLoss(WeftGrid grid, PetscInt batch, Petsc
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Create(WeftSpace velocity, WeftState weight, WeftOp *op)
+/* A weight of the velocity's faces says nothing of cells. */
+static PetscErrorCode Create(const WeftLossSetting *setting, WeftOp *op)
 {
-  (void)weight; /* a weight of the velocity's faces says nothing of cells */
-  return WeftOpCreateDivergenceLoss(velocity, NULL, op);
+  return WeftOpCreateDivergenceLoss(setting->space, NULL, op);
 }
-const WeftLossKind WeftLoss_Divergence = {"divergence", Create};
+const WeftLossKind WeftLoss_Divergence = {"divergence", Create, WEFT_LOSS_TARGET, PETSC_FALSE};

@@ -278,7 +278,8 @@ PetscErrorCode WeftOpExample_Error(WeftGrid grid, PetscInt batch, PetscInt varia
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Squared(WeftSpace space, WeftState weight, WeftOp *op) { return WeftOpCreateError(space, WEFT_ERROR_SQUARED, weight, op); }
-static PetscErrorCode Absolute(WeftSpace space, WeftState weight, WeftOp *op) { return WeftOpCreateError(space, WEFT_ERROR_ABSOLUTE, weight, op); }
-static PetscErrorCode Relative(WeftSpace space, WeftState weight, WeftOp *op) { return WeftOpCreateError(space, WEFT_ERROR_RELATIVE, weight, op); }
-const WeftLossKind WeftLoss_Squared = {"squared", Squared}, WeftLoss_Absolute = {"absolute", Absolute}, WeftLoss_Relative = {"relative", Relative};
+static PetscErrorCode Squared(const WeftLossSetting *s, WeftOp *op) { return WeftOpCreateError(s->space, WEFT_ERROR_SQUARED, s->weight, op); }
+static PetscErrorCode Absolute(const WeftLossSetting *s, WeftOp *op) { return WeftOpCreateError(s->space, WEFT_ERROR_ABSOLUTE, s->weight, op); }
+static PetscErrorCode Relative(const WeftLossSetting *s, WeftOp *op) { return WeftOpCreateError(s->space, WEFT_ERROR_RELATIVE, s->weight, op); }
+const WeftLossKind WeftLoss_Squared = {"squared", Squared, WEFT_LOSS_TARGET, PETSC_FALSE}, WeftLoss_Absolute = {"absolute", Absolute, WEFT_LOSS_TARGET, PETSC_FALSE},
+                   WeftLoss_Relative = {"relative", Relative, WEFT_LOSS_TARGET, PETSC_FALSE};

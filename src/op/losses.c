@@ -18,9 +18,18 @@ static const WeftLossKind *const kinds[] = {
 typedef struct {
   PetscInt  terms;
   WeftOp   *term;
+  const WeftLossKind **kind;
+  PetscBool  before; /* the state before the step is an input */
   PetscReal *weight, *sum; /* sum: of each weighted term since the last WeftLossTerms */
   WeftState value, change, seed;
 } Losses;
+
+/* Both inputs of a term among those of the sum. */
+static void InputsOf(const Losses *v, PetscInt t, const WeftState x[], WeftState two[2])
+{
+  two[0] = x[0];
+  two[1] = v->kind[t]->against == WEFT_LOSS_STATE ? x[0] : v->kind[t]->against == WEFT_LOSS_BEFORE ? x[1] : x[v->before ? 2 : 1];
+}
 
 /* A term's sums in fixed point are made with its weight in the scale, and added up. */
 static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[], WeftRecord record)
@@ -36,9 +45,11 @@ static PetscErrorCode Apply(WeftOp op, const WeftState x[], const WeftState y[],
   if (fixed && !WeftStateFixed(v->value)) PetscCall(WeftStateMakeFixed(v->value, fixed->scale));
   for (PetscInt t = 0; t < v->terms; t++) {
     const double *value = (const double *)WeftStateData(v->value);
+    WeftState     in[2];
+    InputsOf(v, t, x, in);
     PetscCall(WeftStateZero(v->value));
     if (fixed) WeftStateScaleFixed(v->value, v->weight[t] * fixed->scale);
-    PetscCall(WeftOpApply(v->term[t], x, &v->value, NULL));
+    PetscCall(WeftOpApply(v->term[t], in, &v->value, NULL));
     if (fixed) WeftStateScaleFixed(v->value, fixed->scale);
     for (PetscInt b = 0; b < batch; b++) {
       const double part = v->weight[t] * value[b];
@@ -62,7 +73,10 @@ static PetscErrorCode Tangent(WeftOp op, const WeftState x[], const WeftState y[
   PetscCall(PetscArrayzero(loss, batch));
   for (PetscInt t = 0; t < v->terms; t++) {
     const double *change = (const double *)WeftStateData(v->change);
-    PetscCall(WeftOpTangent(v->term[t], x, &v->value, NULL, dx, &v->change));
+    WeftState     in[2], din[2];
+    InputsOf(v, t, x, in);
+    InputsOf(v, t, dx, din);
+    PetscCall(WeftOpTangent(v->term[t], in, &v->value, NULL, din, &v->change));
     for (PetscInt b = 0; b < batch; b++) loss[b] += v->weight[t] * change[b];
   }
   PetscFunctionReturn(0);
@@ -78,9 +92,12 @@ static PetscErrorCode Adjoint(WeftOp op, const WeftState x[], const WeftState y[
   PetscFunctionBegin;
   (void)y, (void)record;
   for (PetscInt t = 0; t < v->terms; t++) {
-    double *seed = (double *)WeftStateDataWrite(v->seed);
+    double   *seed = (double *)WeftStateDataWrite(v->seed);
+    WeftState in[2], in_bar[2];
+    InputsOf(v, t, x, in);
+    InputsOf(v, t, x_bar, in_bar);
     for (PetscInt b = 0; b < batch; b++) seed[b] = v->weight[t] * loss_bar[b];
-    PetscCall(WeftOpAdjoint(v->term[t], x, &v->value, NULL, &v->seed, x_bar));
+    PetscCall(WeftOpAdjoint(v->term[t], in, &v->value, NULL, &v->seed, in_bar));
   }
   PetscFunctionReturn(0);
 }
@@ -91,8 +108,10 @@ static PetscErrorCode Branches(WeftOp op, const WeftState x[], PetscInt *count, 
 
   PetscFunctionBegin;
   for (PetscInt t = 0; t < v->terms; t++) {
-    PetscInt more = 0, *those = NULL;
-    PetscCall(WeftOpBranches(v->term[t], x, &more, &those));
+    PetscInt  more = 0, *those = NULL;
+    WeftState in[2];
+    InputsOf(v, t, x, in);
+    PetscCall(WeftOpBranches(v->term[t], in, &more, &those));
     if (!more) continue;
     PetscCall(PetscRealloc(sizeof(PetscInt) * (size_t)(*count + more), branches));
     PetscCall(PetscArraycpy(*branches + *count, those, more));
@@ -108,7 +127,7 @@ static PetscErrorCode Destroy(void *context)
 
   PetscFunctionBegin;
   for (PetscInt t = 0; t < v->terms; t++) PetscCall(WeftOpDestroy(&v->term[t]));
-  PetscCall(PetscFree3(v->term, v->weight, v->sum));
+  PetscCall(PetscFree4(v->term, v->kind, v->weight, v->sum));
   PetscCall(WeftStateDestroy(&v->value));
   PetscCall(WeftStateDestroy(&v->change));
   PetscCall(WeftStateDestroy(&v->seed));
@@ -140,11 +159,11 @@ static PetscErrorCode ParseTerm(MPI_Comm comm, const char *text, const WeftLossK
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftOpCreateLosses(WeftSpace space, PetscInt terms, char *const term[], WeftState weight, WeftOp *op)
+PetscErrorCode WeftOpCreateLosses(const WeftLossSetting *setting, PetscInt terms, char *const term[], WeftOp *op)
 {
   static const WeftOpMaps maps  = {Apply, Tangent, Adjoint, Destroy, Branches};
-  const WeftSpaceInfo    *info  = WeftSpaceGetInfo(space);
-  const WeftSpace         in[2] = {space, space};
+  const WeftSpaceInfo    *info  = WeftSpaceGetInfo(setting->space);
+  const WeftSpace         in[3] = {setting->space, setting->space, setting->space};
   WeftSpace               loss;
   Losses                 *v;
 
@@ -152,19 +171,39 @@ PetscErrorCode WeftOpCreateLosses(WeftSpace space, PetscInt terms, char *const t
   if (terms < 1) return WeftFailKey(info->comm, "loss_terms", "a loss has at least one term, as `squared`");
   PetscCall(PetscNew(&v));
   v->terms = terms;
-  PetscCall(PetscCalloc3(terms, &v->term, terms, &v->weight, terms, &v->sum));
+  PetscCall(PetscCalloc4(terms, &v->term, terms, &v->kind, terms, &v->weight, terms, &v->sum));
   for (PetscInt t = 0; t < terms; t++) {
-    const WeftLossKind *kind;
-    PetscCall(ParseTerm(info->comm, term[t], &kind, &v->weight[t]));
-    PetscCall((*kind->create)(space, weight, &v->term[t]));
+    PetscCall(ParseTerm(info->comm, term[t], &v->kind[t], &v->weight[t]));
+    PetscCall((*v->kind[t]->create)(setting, &v->term[t]));
+    if (v->kind[t]->against == WEFT_LOSS_BEFORE) v->before = PETSC_TRUE;
   }
   PetscCall(WeftSpaceCreateNumbers(info->comm, info->batch, 1, PETSC_TRUE, &loss));
   PetscCall(WeftStateCreate(loss, &v->value));
   PetscCall(WeftStateCreate(loss, &v->change));
   PetscCall(WeftStateCreate(loss, &v->seed));
-  PetscCall(WeftOpCreate("losses", &maps, v, WEFT_NEEDS_INPUTS, 2, in, 1, &loss, op));
+  PetscCall(WeftOpCreate("losses", &maps, v, WEFT_NEEDS_INPUTS, v->before ? 3 : 2, in, 1, &loss, op));
   PetscCall(WeftSpaceDestroy(&loss));
   PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftLossesNeedSolver(MPI_Comm comm, PetscInt terms, char *const term[], PetscBool *need)
+{
+  const WeftLossKind *kind;
+  PetscReal           weight;
+
+  PetscFunctionBegin;
+  *need = PETSC_FALSE;
+  for (PetscInt t = 0; t < terms; t++) {
+    PetscCall(ParseTerm(comm, term[t], &kind, &weight));
+    if (kind->solver) *need = PETSC_TRUE;
+  }
+  PetscFunctionReturn(0);
+}
+
+const WeftState *WeftLossSolverInputs(WeftOp losses, PetscInt term)
+{
+  const Losses *v = (const Losses *)WeftOpContext(losses);
+  return term < v->terms && v->kind[term]->solver ? WeftResidualLossInputs(v->term[term]) : NULL;
 }
 
 PetscErrorCode WeftLossTerms(WeftOp losses, PetscInt *terms, PetscReal sums[])
@@ -181,15 +220,19 @@ PetscErrorCode WeftLossTerms(WeftOp losses, PetscInt *terms, PetscReal sums[])
 
 PetscErrorCode WeftOpExample_Losses(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
-  static char *const terms[] = {(char *)"squared", (char *)"absolute 0.5", (char *)"relative 3", (char *)"divergence 0.1"};
+  static char *const terms[2][4] = {{(char *)"squared", (char *)"absolute 0.5", (char *)"relative 3", (char *)"divergence 0.1"},
+                                    {(char *)"momentum 0.5", (char *)"squared", (char *)"steady", (char *)"divergence 0.1"}};
+  WeftLossSetting    setting     = {.dt = 0.5};
   WeftSpace          velocity;
   WeftOp             op;
 
   PetscFunctionBegin;
-  (void)variant;
   PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
-  PetscCall(WeftOpCreateLosses(velocity, 4, terms, NULL, &op));
+  setting.space = velocity;
+  PetscCall(WeftOpCreateDiffuse(velocity, setting.dt, &setting.solver)); /* viscosity 0: what it would be is another test's */
+  PetscCall(WeftOpCreateLosses(&setting, 4, terms[variant], &op));
   PetscCall(WeftOpExampleFill(op, example));
+  PetscCall(WeftOpDestroy(&setting.solver));
   PetscCall(WeftSpaceDestroy(&velocity));
   PetscFunctionReturn(0);
 }

@@ -330,9 +330,9 @@ PetscErrorCode WeftOpExample_SpectrumLoss(WeftGrid grid, PetscInt batch, PetscIn
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode Create(WeftSpace space, WeftState weight, WeftOp *op)
+/* A spectrum is of the whole box: no weight. */
+static PetscErrorCode Create(const WeftLossSetting *setting, WeftOp *op)
 {
-  (void)weight; /* a spectrum is of the whole box */
-  return WeftOpCreateSpectrumLoss(space, op);
+  return WeftOpCreateSpectrumLoss(setting->space, op);
 }
-const WeftLossKind WeftLoss_Spectrum = {"spectrum", Create};
+const WeftLossKind WeftLoss_Spectrum = {"spectrum", Create, WEFT_LOSS_TARGET, PETSC_FALSE};

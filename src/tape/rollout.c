@@ -119,7 +119,7 @@ static PetscErrorCode CheckOptions(WeftRollout r)
   PetscCheck(o->states >= 1 && o->states <= r->inputs && o->states <= r->outputs, r->comm, PETSC_ERR_ARG_OUTOFRANGE, "step %s: %" PetscInt_FMT " states among %" PetscInt_FMT " inputs and %" PetscInt_FMT " outputs", WeftOpName(o->step), o->states, r->inputs, r->outputs);
   for (PetscInt i = 0; i < o->states; i++) PetscCheck(SpaceBytes(WeftOpInSpace(o->step, i)) == SpaceBytes(WeftOpOutSpace(o->step, i)), r->comm, PETSC_ERR_ARG_INCOMP, "step %s: state %" PetscInt_FMT " comes out in another space than it goes in", WeftOpName(o->step), i);
   if (o->loss) {
-    PetscCheck(r->loss_inputs >= 2 && r->loss_inputs - 1 <= o->states, r->comm, PETSC_ERR_ARG_OUTOFRANGE, "loss %s: its inputs are the first states and the target", WeftOpName(o->loss));
+    PetscCheck(o->loss_before ? r->loss_inputs == 3 : r->loss_inputs >= 2 && r->loss_inputs - 1 <= o->states, r->comm, PETSC_ERR_ARG_OUTOFRANGE, "loss %s: its inputs are the first states and the target, or the first state, that before the step, and the target", WeftOpName(o->loss));
     PetscCheck(SpaceBytes(WeftOpOutSpace(o->loss, 0)) == sizeof(double) * (size_t)r->batch && WeftSpaceGetInfo(WeftOpOutSpace(o->loss, 0))->kind == WEFT_NUMBERS, r->comm, PETSC_ERR_ARG_WRONG, "loss %s must give one number per sample", WeftOpName(o->loss));
     PetscCheck(!(WeftOpNeeds(o->loss) & WEFT_NEEDS_OUTPUTS), r->comm, PETSC_ERR_SUP, "loss %s: the adjoint of a loss reads its inputs or its record, not its value", WeftOpName(o->loss));
   }

@@ -17,10 +17,17 @@ PetscBool WeftRolloutCut(WeftRollout r, PetscInt n) { return n > 0 && r->window 
 
 static PetscReal LossWeight(WeftRollout r, PetscInt step) { return r->options.loss_weight ? r->options.loss_weight[step] : 1.0; }
 
+/* Of the states after a step and those before it what the loss reads, but for the target. */
+static void ForLoss(WeftRollout r, const WeftState after[], const WeftState before[], WeftState x[])
+{
+  for (PetscInt i = 0; i < r->loss_inputs - 1; i++) x[i] = i && r->options.loss_before ? before[0] : after[i];
+  x[r->loss_inputs - 1] = NULL;
+}
+
 /* Inputs of the loss after the step that ended in `place`. */
 static void LossInputs(WeftRollout r, const WeftTapeAction *a, WeftState x[])
 {
-  for (PetscInt i = 0; i < r->loss_inputs - 1; i++) x[i] = r->place[a->to][i];
+  ForLoss(r, r->place[a->to], r->place[a->from], x);
   x[r->loss_inputs - 1] = r->target[a->step];
 }
 
@@ -170,24 +177,23 @@ static PetscErrorCode Clip(WeftRollout r, PetscReal after, const WeftState befor
 static PetscErrorCode ReverseStep(WeftRollout r, const WeftTapeAction *a, PetscInt now, const WeftState inputs_bar[])
 {
   const PetscBool cut = WeftRolloutCut(r, a->step);
-  WeftState       x[WEFT_OP_MAX], x_bar[WEFT_OP_MAX];
+  WeftState       x[WEFT_OP_MAX], x_bar[WEFT_OP_MAX], before[WEFT_OP_MAX];
 
   PetscFunctionBegin;
+  for (PetscInt i = 0; i < r->states; i++) {
+    PetscCall(WeftStateZero(r->bar[1 - now][i]));
+    before[i] = cut || (a->step == 0 && !inputs_bar[i]) ? NULL : r->bar[1 - now][i];
+  }
   if (r->target[a->step]) {
     double *seed = (double *)WeftStateDataWrite(r->loss_seed);
     for (PetscInt b = 0; b < r->batch; b++) seed[b] = LossWeight(r, a->step) * r->factor[b];
     LossInputs(r, a, x);
-    for (PetscInt i = 0; i < r->loss_inputs; i++) x_bar[i] = i < r->loss_inputs - 1 ? r->bar[now][i] : NULL;
+    ForLoss(r, r->bar[now], before, x_bar);
     PetscCall(WeftOpAdjoint(r->options.loss, x, &r->loss_value, r->loss_record[a->record], &r->loss_seed, x_bar));
   }
   r->square[a->step + 1] = 0.0;
   for (PetscInt i = 0; i < r->states; i++) r->square[a->step + 1] += WeftStateSquare(r->bar[now][i]);
-  for (PetscInt i = 0; i < r->inputs; i++) {
-    x_bar[i] = i < r->states ? r->bar[1 - now][i] : OfStep(r, i, WEFT_SEQUENCE_BAR, a->step, inputs_bar[i]);
-    if (i >= r->states) continue;
-    PetscCall(WeftStateZero(r->bar[1 - now][i]));
-    if (cut || (a->step == 0 && !inputs_bar[i])) x_bar[i] = NULL;
-  }
+  for (PetscInt i = 0; i < r->inputs; i++) x_bar[i] = i < r->states ? before[i] : OfStep(r, i, WEFT_SEQUENCE_BAR, a->step, inputs_bar[i]);
   WeftRolloutStepInputs(r, a->step, a->from, x);
   PetscCall(WeftOpAdjoint(r->options.step, x, r->place[a->to], r->record[a->record], r->bar[now], x_bar));
   PetscCall(Clip(r, r->square[a->step + 1], r->bar[1 - now]));
@@ -248,7 +254,7 @@ static PetscErrorCode TangentStep(WeftRollout r, const WeftTapeAction *a, const 
   PetscCall(WeftOpTangent(r->options.step, x, r->place[a->to], r->record[a->record], dx, dy));
   if (!dloss || !r->target[a->step]) PetscFunctionReturn(0);
   LossInputs(r, a, x);
-  for (PetscInt i = 0; i < r->loss_inputs; i++) dloss_in[i] = i < r->loss_inputs - 1 ? dy[i] : NULL;
+  ForLoss(r, dy, dx, dloss_in);
   PetscCall(WeftOpTangent(r->options.loss, x, &r->loss_value, r->loss_record[a->record], dloss_in, &r->loss_value));
   for (PetscInt b = 0; b < r->batch; b++) *dloss += LossWeight(r, a->step) * ((const double *)WeftStateData(r->loss_value))[b];
   PetscFunctionReturn(0);

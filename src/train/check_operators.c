@@ -114,8 +114,10 @@ PetscErrorCode WeftCheckOperators(WeftGradientCheck *c)
   PetscFunctionBegin;
   PetscCall(WeftLog("  %-34s %-9s %-8s %-7s", "operator", "dot", "at most", "order"));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateCreate(WeftOpOutSpace(step, i), &out[i]));
+  PetscCall(WeftNetSetTraining(t->hybrid.net, t->info.space)); /* a replica is checked by itself */
   PetscCall(WeftOpWatch(step, t->input, out, Visit, &walk));
-  PetscCall(CheckOne(&walk, t->loss, (WeftState[]){out[0], t->target[t->unroll - 1]}));
+  PetscCall(CheckOne(&walk, t->loss, WeftOpInputs(t->loss) == 3 ? (WeftState[]){out[0], t->input[0], t->target[t->unroll - 1]} : (WeftState[]){out[0], t->target[t->unroll - 1]}));
+  PetscCall(WeftNetSetTraining(t->hybrid.net, t->statistics));
   PetscCall(WeftGridAgreeAll(PETSC_COMM_WORLD, t->grid));
   for (PetscInt i = 0; i < WeftOpOutputs(step); i++) PetscCall(WeftStateDestroy(&out[i]));
   PetscFunctionReturn(0);

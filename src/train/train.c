@@ -83,6 +83,7 @@ static PetscErrorCode Update(Training *t, PetscInt k)
   if (PetscIsInfOrNanReal(t->loss)) PetscCall(FailGradient(t, k));
   /* no sample, no step: Adam would move on its mean */
   if (skipped < t->trainer->batch) PetscCall(WeftOptimizerStep(t->optimizer, k, t->gradient, WeftTrainerWeights(t->trainer), &t->norm));
+  PetscCall(WeftTrainerFollow(t->trainer));
   if (PetscIsInfOrNanReal(t->norm)) PetscCall(FailGradient(t, k));
   t->record.skipped += (PetscReal)skipped;
   t->record.update                  = k + 1;

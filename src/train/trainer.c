@@ -88,7 +88,7 @@ static PetscErrorCode CreateLoss(WeftTrainer t)
     PetscCall(WeftSpaceDestroy(&one));
   }
   if (t->terms > WEFT_MAX_TERMS) return WeftFailKey(PETSC_COMM_WORLD, "loss_terms", "%" PetscInt_FMT " terms; at most %d are allowed", t->terms, WEFT_MAX_TERMS);
-  PetscCall(WeftOpCreateLosses(t->velocity, t->terms, t->term, weight, &t->loss));
+  PetscCall(WeftTrainerCreateLoss(t, weight));
   PetscCall(PetscCalloc1(t->terms, &t->term_value));
   PetscCall(WeftStateDestroy(&weight));
   PetscCall(WeftFreeStringList(&text, texts));
@@ -123,7 +123,8 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(CreateLoss(t));
   PetscCall(ReadStepWeights(t));
   options.loss_weight = t->step_weight;
-  options.loss   = t->loss;
+  options.loss        = t->loss;
+  options.loss_before = WeftOpInputs(t->loss) == 3 ? PETSC_TRUE : PETSC_FALSE;
   options.step   = WeftModelStep(t->hybrid.model);
   options.states = 1;
   options.length = t->unroll;
@@ -144,6 +145,30 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(WeftReductionCreate(t->gradient, &t->reduction));
   PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, PetscMax(t->count, 1), &t->factor));
   for (PetscInt s = 0; s < t->count; s++) t->factor[s] = 1.0;
+  PetscFunctionReturn(0);
+}
+
+/* Whose samples batches are normalised with. */
+static PetscErrorCode CreateStatistics(WeftTrainer t)
+{
+  PetscInt replica;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("net_statistics", &replica));
+  t->coupled    = !replica && t->info.replicas > 1 ? WeftNetAverages(t->hybrid.net) : PETSC_FALSE;
+  t->statistics = t->coupled ? PETSC_COMM_WORLD : t->info.space;
+  if (t->coupled && t->skip) return WeftFailKey(PETSC_COMM_WORLD, "train_bad_samples", "a sample of batches normalised over all replicas cannot be left out; set net_statistics replica, or train_bad_samples stop");
+  if (t->coupled && t->batch < t->info.replicas) return WeftFailKey(PETSC_COMM_WORLD, "train_batch", "%" PetscInt_FMT " samples for %" PetscInt_FMT " replicas that normalise them together; use as many samples or more", t->batch, (PetscInt)t->info.replicas);
+  PetscCall(WeftNetSetTraining(t->hybrid.net, t->statistics));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftTrainerFollow(WeftTrainer t)
+{
+  const MPI_Comm replicas = !t->coupled && t->info.replicas > 1 ? PETSC_COMM_WORLD : MPI_COMM_NULL;
+
+  PetscFunctionBegin;
+  PetscCall(WeftNetFollow(t->hybrid.net, replicas, WeftTrainerWeights(t)));
   PetscFunctionReturn(0);
 }
 
@@ -169,6 +194,7 @@ PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trai
   if (scales) t->scales = *scales;
   else PetscCall(ReadData(t));
   PetscCall(CreateRollout(t));
+  PetscCall(CreateStatistics(t));
   if (t->batches) PetscCall(TryNumbers(t));
   PetscCall(WeftGetInt("seed", &seed));
   PetscCall(WeftNetInitialise(t->hybrid.net, seed, t->input[t->weights_at]));
@@ -192,6 +218,7 @@ PetscErrorCode WeftTrainerLoadWindow(WeftTrainer t, WeftWindow w, PetscInt slot)
   for (PetscInt n = 0; n < t->unroll; n++)
     if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], slot));
   PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, slot, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
+  PetscCall(WeftTrainerSetSolver(t, slot, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
   PetscFunctionReturn(0);
 }
 
@@ -270,6 +297,7 @@ PetscErrorCode WeftTrainerDifferentiate(WeftTrainer t, PetscReal *loss, double g
   if (initial_bar) bar[0] = initial_bar[0];
   if (skip) PetscCall(WeftTrainerPlaySound(t, bar, &part));
   else PetscCall(WeftTrainerKeepFault(WeftTrainerPartOfLoss(t, &part), &failed));
+  if (t->coupled) PetscCall(WeftReduce(&failed, 1, MPIU_BOOL, MPI_LOR, PETSC_COMM_WORLD)); /* all reverse or none */
   beside[0] = part;
   beside[1] = failed ? 1.0 : 0.0;
   PetscCall(WeftLossTerms(t->loss, &t->terms, beside + 2));
@@ -323,11 +351,13 @@ PetscErrorCode WeftTrainerValidate(WeftTrainer t, PetscReal *loss)
 
   PetscFunctionBegin;
   if (t->deterministic) PetscCall(WeftFixedBegin(t));
+  PetscCall(WeftNetSetTraining(t->hybrid.net, MPI_COMM_NULL)); /* as in use */
   do {
     PetscCall(WeftBatchesValidation(t->batches, all, t->batch, t->window, &count));
     if (count && !failed) PetscCall(WeftTrainerKeepFault(ValidateBatch(t, count, &sums[0]), &failed));
     all += count;
   } while (count);
+  PetscCall(WeftNetSetTraining(t->hybrid.net, t->statistics));
   if (t->deterministic) PetscCall(WeftFixedReduce(t, failed, &sums[0], NULL));
   else {
     sums[1] = failed ? 1.0 : 0.0;
@@ -357,6 +387,7 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   PetscCall(WeftStateDestroy(&t->gradient));
   PetscCall(WeftRolloutDestroy(&t->rollout));
   PetscCall(WeftOpDestroy(&t->loss));
+  PetscCall(WeftModelDestroy(&t->solver));
   PetscCall(WeftStateDestroy(&t->noise_state));
   PetscCall(WeftFreeStringList(&t->term, t->terms));
   PetscCall(PetscFree(t->term_value));

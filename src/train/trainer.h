@@ -26,6 +26,8 @@ struct _n_WeftTrainer {
   WeftBatches  batches; /* NULL: without a dataset */
   WeftScales   scales;
   WeftHybrid   hybrid;
+  MPI_Comm     statistics; /* whose ranks normalise batches together in training */
+  PetscBool    coupled;    /* these are several replicas: a sweep that one of them leaves would be waited for */
   WeftRollout  rollout;
   PetscInt     inputs, weights_at, parameters;
   WeftState    input[WEFT_OP_MAX], gradient, *target;
@@ -33,6 +35,7 @@ struct _n_WeftTrainer {
   PetscReal   *losses; /* [count] */
   WeftReduction reduction;
   WeftOp       loss;
+  WeftModel    solver; /* whose residuals are terms of the loss; NULL: none are */
   PetscInt     terms;
   char       **term;       /* as the case names them */
   PetscReal   *term_value; /* [terms] of the last update, weighted: their sum is the loss (without step_weight) */
@@ -55,6 +58,10 @@ PetscErrorCode WeftTrainerPartOfLoss(WeftTrainer trainer, PetscReal *loss);
 PetscErrorCode WeftTrainerPlaySound(WeftTrainer trainer, const WeftState bar[], PetscReal *part);
 /* Samples that the last update left out, on all replicas; one of them is told with its reason. Collective on the world. */
 PetscErrorCode WeftTrainerSkipped(WeftTrainer trainer, PetscInt update, PetscInt *count);
+/* The terms of the loss, and the solver of -loss_solver for its residuals (residual.c); the solver's numbers of sample `slot`, from
+   those of a simulation. Create is collective on the grid. */
+PetscErrorCode WeftTrainerCreateLoss(WeftTrainer trainer, WeftState weight);
+PetscErrorCode WeftTrainerSetSolver(WeftTrainer trainer, PetscInt slot, PetscInt count, const char (*names)[32], const PetscReal values[]);
 /* Frames and numbers of a window into sample `slot` of input and target. Not collective. */
 PetscErrorCode WeftTrainerLoadWindow(WeftTrainer trainer, WeftWindow window, PetscInt slot);
 /* After an update whose gradient is not finite: which operator's adjoint was it, in words. Collective on the world. */
@@ -72,6 +79,8 @@ PetscErrorCode WeftFixedReduce(WeftTrainer trainer, PetscBool failed, PetscReal 
 PetscErrorCode WeftTrainerDatasetPath(char path[], size_t room);
 /* Loss of the held-out windows, as that of an update. Collective on the world. */
 PetscErrorCode WeftTrainerValidate(WeftTrainer trainer, PetscReal *loss);
+/* After a step of the optimiser: the averages of batches, which no gradient moves. Collective on the world. */
+PetscErrorCode WeftTrainerFollow(WeftTrainer trainer);
 /* The flat weights, to change them. */
 double *WeftTrainerWeights(WeftTrainer trainer);
 #endif
