@@ -1,4 +1,5 @@
 /* The verb simulate: plays a model from its initial state and writes the series, figures, a picture and a summary. */
+#include <unistd.h>
 #include "train/audit.h"
 #include "train/projection.h"
 
@@ -125,6 +126,18 @@ static PetscErrorCode FirstEnergy(Simulation *s, const char *path)
 
 static const WeftSpaceInfo *Fields(const Simulation *s) { return WeftSpaceGetInfo(WeftModelStateSpace(s->model, 0)); }
 
+/* A table under its temporary name: a run that goes on beyond its end takes the finished one up again. */
+static PetscErrorCode TableName(Simulation *s, const char *name, char part[PETSC_MAX_PATH_LEN])
+{
+  char path[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBegin;
+  PetscCall(InFolder(s, name, path));
+  PetscCall(PetscSNPrintf(part, PETSC_MAX_PATH_LEN, "%s.part", path));
+  if (s->start && !PetscGlobalRank && access(part, F_OK)) (void)rename(path, part);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode OpenFiles(Simulation *s)
 {
   char     path[PETSC_MAX_PATH_LEN];
@@ -134,10 +147,10 @@ static PetscErrorCode OpenFiles(Simulation *s)
   PetscCall(InFolder(s, "fields", path));
   if (s->start) PetscCall(WeftSeriesResume(s->grid, path, (PetscReal)s->start * WeftModelTimeStep(s->model), &frames, &s->series));
   else PetscCall(WeftSeriesCreate(s->grid, path, &s->series));
-  PetscCall(InFolder(s, "figures.csv.part", path));
+  PetscCall(TableName(s, "figures.csv", path));
   PetscCall(FirstEnergy(s, path));
   PetscCall(WeftTableOpen(path, NULL, s->start, &s->table));
-  PetscCall(InFolder(s, "spectrum.csv.part", path));
+  PetscCall(TableName(s, "spectrum.csv", path));
   PetscCall(WeftTableOpen(path, NULL, s->start, &s->spectrum));
   if (s->table && !ftell(s->table)) {
     if (WeftModelIsFlow(s->model)) WeftAuditHead(s->table, WeftGridLayout(s->grid)->dim);
@@ -241,7 +254,7 @@ static PetscErrorCode Run(Simulation *s, PetscBool *stop)
       s->out[i]           = old;
     }
     if (n < s->steps && !s->broken) PetscCall(WeftStopAgree(2.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
-    if (!s->broken && (n % s->save_every == 0 || n == s->steps || *stop)) PetscCall(Save(s, n));
+    if (n < s->steps && !s->broken && (n % s->save_every == 0 || *stop)) PetscCall(Save(s, n));
     longest = PetscMax(longest, MPI_Wtime() - begin);
     PetscCall(Progress(s, n, progress));
   }
@@ -301,6 +314,7 @@ static PetscErrorCode Finish(Simulation *s)
   PetscCall(InFolder(s, "summary.json", path));
   PetscCall(WeftSummaryWrite(summary, path));
   PetscCall(WeftSummaryDestroy(&summary));
+  if (!s->broken) PetscCall(Save(s, s->done)); /* for a run of more steps: last, so that one killed before it finishes its files again */
   PetscCall(WeftLog("%d steps to time %.6g in %s", (int)s->done, (double)s->done * WeftModelTimeStep(s->model), s->folder));
   PetscFunctionReturn(0);
 }

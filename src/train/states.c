@@ -131,6 +131,7 @@ PetscErrorCode WeftTableOpen(const char *path, const char *heading, PetscInt row
     if (!*table) *table = fopen(path, "w");
     while (*table && rows && fgets(line, sizeof(line), *table) && strchr(line, '\n') && atol(line) <= rows) end = ftell(*table); /* the heading counts as 0 */
     failed = !*table || fseek(*table, end, SEEK_SET) || ftruncate(fileno(*table), end) ? PETSC_TRUE : PETSC_FALSE;
+    if (!failed) setvbuf(*table, NULL, _IOLBF, BUFSIZ); /* a run that is killed has the rows of all that it did */
     if (!failed && !end && heading) fprintf(*table, "%s\n", heading);
   }
   PetscCall(WeftAgree(PETSC_COMM_WORLD, failed, "%s cannot be written; choose another folder with -output", path));
