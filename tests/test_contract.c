@@ -285,6 +285,7 @@ static PetscErrorCode Test(void)
 
   PetscFunctionBegin;
   PetscCall(WeftOpRows(&count, &rows));
+  PetscCall(TestSetKey("grid_overlap", "always"));
   for (PetscInt k = 0; k < 4; k++) PetscCall(PetscOptionsSetValue(NULL, ((const char *[]){"-solve_ksp_rtol", "-tangent_ksp_rtol", "-adjoint_ksp_rtol", "-solve_snes_rtol"})[k], "1e-14"));
   for (PetscInt r = 0; r < count; r++) {
     PetscBool wanted = test_argc < 2 ? PETSC_TRUE : PETSC_FALSE;

@@ -320,6 +320,7 @@ static PetscErrorCode Test(void)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(TestSetKey("grid_overlap", "always"));
   for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
     PetscBool there;
     PetscCall(WeftKernelsSet(paths[p], &there));

@@ -71,7 +71,7 @@ static PetscErrorCode Visit(WeftState state, WeftState whole, PetscInt reach, Pe
   for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3], at[3];
     WeftLayoutOwned(l, info->location[f], lo, hi);
-    WeftLayoutPart(l, reach, part, lo, hi);
+    WeftGridPart(info->grid, reach, part, lo, hi);
     for (at[2] = lo[2]; at[2] < hi[2]; at[2]++)
       for (at[1] = lo[1]; at[1] < hi[1]; at[1]++)
         for (at[0] = lo[0]; at[0] < hi[0]; at[0]++) {
@@ -101,7 +101,6 @@ static PetscErrorCode CheckOnce(WeftState met)
 static PetscErrorCode TestSpace(WeftSpace space, WeftGhost ghost)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(space);
-  const WeftLayout    *l    = WeftGridLayout(info->grid);
   WeftState            state, whole, met;
 
   PetscFunctionBegin;
@@ -113,7 +112,7 @@ static PetscErrorCode TestSpace(WeftSpace space, WeftGhost ghost)
   for (PetscInt reach = 1; reach <= WIDTH; reach++) {
     PetscCall(Fill(state));
     PetscCall(WeftStateZero(met));
-    for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+    for (PetscInt part = 0; part < WeftGridParts(info->grid); part++) {
       PetscCall(WeftStatesHaloPart(1, &state, WIDTH, ghost, part));
       PetscCall(Visit(state, whole, reach, part, met));
     }
@@ -132,6 +131,7 @@ static PetscErrorCode Test(void)
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  PetscCall(TestSetKey("grid_overlap", "always"));
   for (PetscInt dim = 2; dim <= 3; dim++)
     for (PetscInt blocks = 0; blocks < (size == 4 ? 2 : 1); blocks++)
       for (PetscInt x = 0; x < 3; x++)

@@ -53,6 +53,7 @@ static PetscErrorCode Compare(const char *cells, PetscInt count, const Layout la
     char    *all   = NULL;
     MPI_Comm comm;
     PetscCall(TestSetKey("grid_ranks", layouts[i].grid));
+    PetscCall(TestSetKey("grid_overlap", i % 2 ? "always" : "never"));
     PetscCallMPI(MPI_Comm_split(PETSC_COMM_WORLD, rank < layouts[i].ranks ? 0 : MPI_UNDEFINED, rank, &comm));
     if (comm != MPI_COMM_NULL) {
       PetscCall(Play(comm, steps, &bytes, &all));

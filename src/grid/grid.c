@@ -147,6 +147,24 @@ static void FindNeighbours(WeftGrid grid)
   }
 }
 
+/* Messages travel by themselves between nodes alone. */
+static PetscErrorCode ChooseOverlap(WeftGrid g)
+{
+  enum { AUTO, ALWAYS, NEVER };
+  PetscInt    mode;
+  PetscMPIInt size, here;
+  MPI_Comm    node;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetEnum("grid_overlap", &mode));
+  PetscCallMPI(MPI_Comm_split_type(g->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  PetscCallMPI(MPI_Comm_size(g->comm, &size));
+  PetscCallMPI(MPI_Comm_size(node, &here));
+  PetscCallMPI(MPI_Comm_free(&node));
+  g->overlap = mode == ALWAYS || (mode == AUTO && here < size) ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftGridCreate(MPI_Comm comm, const WeftGridOptions *options, WeftGrid *grid)
 {
   PetscMPIInt size;
@@ -162,6 +180,7 @@ PetscErrorCode WeftGridCreate(MPI_Comm comm, const WeftGridOptions *options, Wef
   PetscCall(PetscCommDuplicate(comm, &g->comm, NULL));
   PetscCall(FillLayout(g, options, ranks));
   FindNeighbours(g);
+  PetscCall(ChooseOverlap(g));
   *grid = g;
   PetscFunctionReturn(0);
 }

@@ -226,7 +226,7 @@ PetscErrorCode WeftStatesHaloPart(PetscInt n, const WeftState states[], PetscInt
     PetscFunctionReturn(0);
   }
   PetscCall(WeftStatesHaloBegin(n, states, width, ghost));
-  if (!grid->requests) {
+  if (!grid->requests || !grid->overlap) {
     PetscCall(WeftStatesHaloEnd(n, states, width, ghost));
     PetscFunctionReturn(0);
   }

@@ -25,6 +25,7 @@ struct _n_WeftGrid {
   MPI_Request   request[52]; /* of the exchange under way */
   PetscMPIInt   requests;
   PetscBool     exchanging;
+  PetscBool     overlap; /* ghosts travel while the interior is computed (parts.h) */
 };
 
 struct _n_WeftSpace {

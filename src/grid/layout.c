@@ -40,20 +40,21 @@ static PetscBool Cut(const WeftLayout *l, PetscInt axis, PetscBool upper)
   return l->side[axis][0] == WEFT_SIDE_PERIODIC || l->rank[axis] != (upper ? l->ranks[axis] - 1 : 0) ? PETSC_TRUE : PETSC_FALSE;
 }
 
-PetscInt WeftLayoutParts(const WeftLayout *l)
+PetscInt WeftGridParts(WeftGrid grid)
 {
   PetscInt parts = 1;
-  for (PetscInt a = 0; a < l->dim; a++)
-    if (l->ranks[a] > 1) parts = 3 + 2 * a;
+  for (PetscInt a = 0; a < grid->layout.dim && grid->overlap; a++)
+    if (grid->layout.ranks[a] > 1) parts = 3 + 2 * a;
   return parts;
 }
 
-void WeftLayoutPart(const WeftLayout *l, PetscInt reach, PetscInt part, PetscInt lo[3], PetscInt hi[3])
+void WeftGridPart(WeftGrid grid, PetscInt reach, PetscInt part, PetscInt lo[3], PetscInt hi[3])
 {
+  const WeftLayout *l = &grid->layout;
   const PetscInt  axis  = part ? (part - 1) / 2 : -1; /* of the strip */
   const PetscBool upper = part % 2 ? PETSC_FALSE : PETSC_TRUE;
 
-  for (PetscInt a = PetscMax(axis, 0); a < 3; a++) {
+  for (PetscInt a = PetscMax(axis, 0); a < 3 && grid->overlap; a++) {
     const PetscInt first = Cut(l, a, PETSC_FALSE) ? PetscMin(lo[a] + reach, hi[a]) : lo[a];
     const PetscInt last  = Cut(l, a, PETSC_TRUE) ? PetscMax(hi[a] - reach, first) : hi[a];
     if (a == axis && upper) lo[a] = last;

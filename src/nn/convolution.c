@@ -61,7 +61,7 @@ static void Rows(const Convolution *v, const WeftConvolve *c, const PetscInt lo[
 static PetscErrorCode Forward(Convolution *v, const double *parameters, PetscBool bias, WeftActivation activation, WeftState x,
                               const void *residual, void *y)
 {
-  const WeftLayout  *l     = WeftGridLayout(WeftSpaceGetInfo(WeftStateSpace(x))->grid);
+  const WeftGrid     grid  = WeftSpaceGetInfo(WeftStateSpace(x))->grid;
   const PetscInt     reach = v->winograd ? WeftWinogradTile(v->winograd) : v->half;
   const WeftConvolve c     = {v->in, v->out, v->taps, v->tap_x, v->weights.packed[0], bias ? v->bias : NULL, activation};
 
@@ -69,10 +69,10 @@ static PetscErrorCode Forward(Convolution *v, const double *parameters, PetscBoo
   if (v->winograd) WeftWinogradPrepare(v->winograd, parameters, PETSC_FALSE);
   else if (!WeftPackedReady(&v->weights, parameters, PETSC_FALSE))
     WeftPack(v->kernels, v->taps, v->in, v->out, parameters, PETSC_FALSE, v->weights.packed[0]);
-  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+  for (PetscInt part = 0; part < WeftGridParts(grid); part++) {
     PetscInt lo[3] = {0, 0, 0}, hi[3] = {v->y.count[0], v->y.count[1], v->y.count[2]};
     PetscCall(WeftStatesHaloPart(1, &x, v->half, v->options.edges, part));
-    WeftLayoutPart(l, reach, part, lo, hi);
+    WeftGridPart(grid, reach, part, lo, hi);
     if (v->winograd) WeftWinogradConvolve(v->winograd, PETSC_FALSE, &c, lo, hi, &v->x, WeftStateData(x), residual, &v->y, y);
     else Rows(v, &c, lo, hi, &v->x, WeftStateData(x), residual, &v->y, y);
   }

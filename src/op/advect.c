@@ -71,7 +71,7 @@ static PetscErrorCode Exchange(const Advect *a, const WeftState x[], WeftGhost g
 static WeftLookup LookupPart(const Advect *a, PetscInt field, PetscInt part)
 {
   WeftLookup lookup = a->lookup[field];
-  WeftLayoutPart(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid), a->halo + 1, part, lookup.lo, lookup.hi);
+  WeftGridPart(WeftSpaceGetInfo(a->space)->grid, a->halo + 1, part, lookup.lo, lookup.hi);
   return lookup;
 }
 
@@ -102,7 +102,7 @@ static PetscErrorCode NoteFault(Advect *a, WeftState velocity, PetscInt field, P
 /* to = the fields x[0] traced back by x[1], every field and sample. */
 static PetscErrorCode LookUp(Advect *a, const WeftState x[], WeftState to)
 {
-  const PetscInt parts = WeftLayoutParts(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid));
+  const PetscInt parts = WeftGridParts(WeftSpaceGetInfo(a->space)->grid);
   WeftState      states[2];
   const PetscInt n = Exchanged(x, states);
 
@@ -126,7 +126,7 @@ static PetscErrorCode LookUp(Advect *a, const WeftState x[], WeftState to)
 /* y from the forward pass; code may be NULL. Its ghosts are as a rule still filled where branches are found. */
 static PetscErrorCode Limit(const Advect *a, const WeftState x[], WeftState forward, WeftState y, WeftState code)
 {
-  const PetscInt parts = WeftLayoutParts(WeftGridLayout(WeftSpaceGetInfo(a->space)->grid));
+  const PetscInt parts = WeftGridParts(WeftSpaceGetInfo(a->space)->grid);
 
   PetscFunctionBegin;
   for (PetscInt part = 0; part < parts; part++) {

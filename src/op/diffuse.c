@@ -86,10 +86,10 @@ static PetscErrorCode DiffuseApply(WeftOp op, const WeftState x[], const WeftSta
 
   PetscFunctionBegin;
   (void)record;
-  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+  for (PetscInt part = 0; part < WeftGridParts(info->grid); part++) {
     PetscCall(WeftStatesHaloPart(1, x, 1, WEFT_GHOST_VALUE, part));
     for (PetscInt f = 0; f < info->fields; f++) {
-      const WeftRows rows = WeftRowsPart(l, info->location[f], 1, part);
+      const WeftRows rows = WeftRowsPart(info->grid, info->location[f], 1, part);
       for (PetscInt b = 0; b < info->batch; b++) {
         double c[3];
         Coefficients(l, dt * viscosity[b], c);
@@ -155,10 +155,10 @@ static PetscErrorCode DiffuseAdjoint(WeftOp op, const WeftState x[], const WeftS
   (void)y;
   (void)record;
   if (x_bar[0]) PetscCall(WeftStateFold(x_bar[0], 1, WEFT_GHOST_ZERO)); /* clears the ghosts that gather */
-  for (PetscInt part = 0; part < WeftLayoutParts(l) && x_bar[0]; part++) {
+  for (PetscInt part = 0; part < WeftGridParts(info->grid) && x_bar[0]; part++) {
     PetscCall(WeftStatesHaloPart(1, y_bar, 2, WEFT_GHOST_ZERO, part));
     for (PetscInt f = 0; f < info->fields; f++) {
-      const WeftRows rows = WeftRowsGatherPart(l, info->location[f], 1, 1, part);
+      const WeftRows rows = WeftRowsGatherPart(info->grid, info->location[f], 1, 1, part);
       for (PetscInt b = 0; b < info->batch; b++) {
         double c[3];
         Coefficients(l, dt * viscosity[b], c);

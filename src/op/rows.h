@@ -37,19 +37,21 @@ static inline WeftRows WeftRowsGather(const WeftLayout *l, WeftLocation location
 }
 
 /* Those of a part (grid/parts.h) of the owned ones, and of those that gather. */
-static inline WeftRows WeftRowsPart(const WeftLayout *l, WeftLocation location, PetscInt reach, PetscInt part)
+static inline WeftRows WeftRowsPart(WeftGrid grid, WeftLocation location, PetscInt reach, PetscInt part)
 {
-  PetscInt lo[3], hi[3];
+  const WeftLayout *l = WeftGridLayout(grid);
+  PetscInt          lo[3], hi[3];
   WeftLayoutOwned(l, location, lo, hi);
-  WeftLayoutPart(l, reach, part, lo, hi);
+  WeftGridPart(grid, reach, part, lo, hi);
   return WeftRowsOf(l, lo, hi);
 }
 
-static inline WeftRows WeftRowsGatherPart(const WeftLayout *l, WeftLocation location, PetscInt width, PetscInt reach, PetscInt part)
+static inline WeftRows WeftRowsGatherPart(WeftGrid grid, WeftLocation location, PetscInt width, PetscInt reach, PetscInt part)
 {
-  PetscInt lo[3], hi[3];
+  const WeftLayout *l = WeftGridLayout(grid);
+  PetscInt          lo[3], hi[3];
   WeftLayoutGather(l, location, width, lo, hi);
-  WeftLayoutPart(l, reach, part, lo, hi);
+  WeftGridPart(grid, reach, part, lo, hi);
   return WeftRowsOf(l, lo, hi);
 }
 

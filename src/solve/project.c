@@ -91,11 +91,11 @@ static PetscErrorCode SolveDivergence(const Project *project, WeftState u, WeftG
   const double         c[3] = {1.0 / l->h[0], 1.0 / l->h[1], 1.0 / l->h[2]}, *open = Open(project);
 
   PetscFunctionBegin;
-  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+  for (PetscInt part = 0; part < WeftGridParts(info->grid); part++) {
     PetscInt lo[3], hi[3];
     PetscCall(WeftStatesHaloPart(1, &u, 1, ghost, part));
     WeftLayoutOwned(l, WEFT_CELL, lo, hi);
-    WeftLayoutPart(l, 1, part, lo, hi);
+    WeftGridPart(info->grid, 1, part, lo, hi);
     for (PetscInt s = 0; s < info->batch; s++) {
       const WeftRows rows     = WeftRowsOf(l, lo, hi);
       const Target   target   = TargetOf(project, l, lo, s, x);
@@ -133,9 +133,9 @@ static PetscErrorCode Forward(WeftOp op, WeftState u, WeftGhost ghost, WeftState
 
   PetscFunctionBegin;
   PetscCall(SolveDivergence(project, u, ghost, PETSC_FALSE, NULL, p));
-  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+  for (PetscInt part = 0; part < WeftGridParts(info->grid); part++) {
     PetscCall(WeftStatesHaloPart(1, &p, 1, WEFT_GHOST_ZERO, part));
-    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(l, (WeftLocation)a, 1, part);
+    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(info->grid, (WeftLocation)a, 1, part);
     for (PetscInt s = 0; s < info->batch; s++) {
       const double *from[3];
       double       *to[3];
@@ -184,9 +184,9 @@ static PetscErrorCode ProjectAdjoint(WeftOp op, const WeftState x[], const WeftS
   (void)record;
   if (!x_bar[0]) PetscFunctionReturn(0);
   PetscCall(SolveDivergence(project, y_bar[0], WEFT_GHOST_ZERO, PETSC_TRUE, y_bar[1], project->s));
-  for (PetscInt part = 0; part < WeftLayoutParts(l); part++) {
+  for (PetscInt part = 0; part < WeftGridParts(info->grid); part++) {
     PetscCall(WeftStatesHaloPart(1, &project->s, 1, WEFT_GHOST_ZERO, part));
-    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(l, (WeftLocation)a, 1, part);
+    for (PetscInt a = 0; a < l->dim; a++) rows[a] = WeftRowsPart(info->grid, (WeftLocation)a, 1, part);
     for (PetscInt s = 0; s < info->batch; s++) {
       const double *from[3];
       double       *to[3];
