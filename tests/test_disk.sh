@@ -1,6 +1,6 @@
 #!/bin/bash
 # ctest: io; timeout 120
-# Disks that fail: full (a small tmpfs), read-only, folders where files should be. One message, a status that is not 0, no hang, and what
+# Disks that fail: full (a small tmpfs), read-only, without permission, folders where files should be. One message, a status that is not 0, no hang, and what
 # was there before is whole: with room again the run goes on from it. Needs the right to mount; is skipped without it.
 set -eu
 folder=$(mktemp -d)
@@ -21,7 +21,7 @@ good() { mpirun --oversubscribe --bind-to none -n 2 "$WEFT_COMMAND" "$@" >log 2>
 bad() { # words, arguments
   local words=$1 status=0
   shift
-  timeout 30 mpirun --oversubscribe --bind-to none -n 2 "$WEFT_COMMAND" "$@" >log 2>&1 || status=$?
+  timeout 30 ${user:-} mpirun --oversubscribe --bind-to none -n 2 "$WEFT_COMMAND" "$@" >log 2>&1 || status=$?
   [ $status != 0 ] && [ $status != 124 ] || { cat log; fail "status $status: weft $*"; }
   [ "$(grep -c '^weft: error: ' log)" = 1 ] && grep '^weft: error: ' log | grep -q -- "$words" || { cat log; fail "no message with '$words': weft $*"; }
 }
@@ -47,6 +47,17 @@ mount -o remount,ro disk
 bad "disk" train case.yaml -train_updates 12 -train_resume auto -output disk/run
 bad "disk/new" dataset case.yaml -output disk/new
 mount -o remount,rw disk
+
+# no permission: as another user, since root may do everything
+chmod 755 "$folder" data
+mkdir -m 755 closed
+mkdir -m 777 open
+cp -r data secret && chmod 600 secret/train.h5
+user="setpriv --reuid=65534 --clear-groups env HOME=$folder/open"
+bad "closed" train case.yaml -train_updates 2 -output closed
+bad "closed" dataset case.yaml -output closed/data
+bad "secret/train.h5" train case.yaml -train_updates 2 -train_dataset secret/train.h5 -output open/run
+user=""
 
 # folders in place of files
 mkdir -p taken/weights.h5 part/checkpoint_00000002.part.h5 table/train.csv
