@@ -68,6 +68,7 @@ PetscErrorCode WeftGetInt(const char *key, PetscInt *value);
 PetscErrorCode WeftGetReal(const char *key, PetscReal *value);
 PetscErrorCode WeftGetBool(const char *key, PetscBool *value);
 PetscErrorCode WeftGetString(const char *key, char value[], size_t room);
+PetscErrorCode WeftGetSize(const char *key, size_t *bytes);   /* a text as 500MB, 2GiB, 1e9 */
 PetscErrorCode WeftGetEnum(const char *key, PetscInt *value); /* position in the choices of the row */
 PetscErrorCode WeftGetIntList(const char *key, PetscInt values[], PetscInt *count);
 PetscErrorCode WeftGetRealList(const char *key, PetscReal values[], PetscInt *count);
@@ -119,7 +120,9 @@ typedef enum {
   WEFT_STREAM_ORDER   = 2,
   WEFT_STREAM_TEST    = 3,
   WEFT_STREAM_NOISE   = 4,
-  WEFT_STREAM_INITIAL = 5
+  WEFT_STREAM_INITIAL = 5,
+  WEFT_STREAM_WAVES   = 6,
+  WEFT_STREAM_TURN    = 7
 } WeftStream;
 void   WeftRandomBits(PetscInt64 seed, WeftStream stream, PetscInt64 counter, unsigned bits[4]);
 double WeftRandomUniform(PetscInt64 seed, WeftStream stream, PetscInt64 counter); /* [0, 1), 53 bits */

@@ -69,10 +69,11 @@ typedef enum { WEFT_SCHEME_CRANK_NICOLSON, WEFT_SCHEME_BACKWARD_EULER, WEFT_SCHE
 extern const char *const WeftEquations[]; /* "flow", "burgers", ... */
 
 /* Incompressible flow, 1D-3D. One time step is the list -model_steps of the case file, one operator each, in order:
-     diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   control   prescribe   obstacle   project   correct
+     diffuse velocity|smoke   advect velocity|smoke   inflow   buoyancy   force   control   waves   prescribe   obstacle   project
+     correct
    States: velocity, and smoke (one cell field) if a step names it (diffuse, advect, inflow, buoyancy). Numbers, per sample, of
    the steps that are there: viscosity (1), diffusivity of smoke (1), buoyancy (dim), inflow per step (1), its centre with -inflow_centre
-   (dim), features (what the correction is told; 1: the Reynolds number). Fields: control (an acceleration, of the step `control`: velocity
+   (dim), waves (4 each: travelling sines of the step `waves`) and the time, features (what the correction is told; 1: the Reynolds number). Fields: control (an acceleration, of the step `control`: velocity
    += dt control; it may differ from step to step), conductivity (with -model_conductivity: of `diffuse smoke`, in place of the
    diffusivity). */
 typedef struct _n_WeftModel *WeftModel;
@@ -117,7 +118,7 @@ PetscReal      WeftModelTimeStep(WeftModel model);
 PetscBool      WeftModelProjects(WeftModel model); /* is there a pressure? */
 /* Choices of -initial_type. FILE: the states stay zero; WeftInitialStates (train.h) reads them. */
 typedef enum { WEFT_INITIAL_REST, WEFT_INITIAL_TAYLOR_GREEN, WEFT_INITIAL_EXPRESSION, WEFT_INITIAL_FILE, WEFT_INITIAL_RANDOM } WeftInitial;
-/* Initial states from -initial_type, and the numbers of smoke (diffusivity, buoyancy, inflow) from the keys. inputs: those of
+/* Initial states from -initial_type, and the numbers of smoke (diffusivity, buoyancy, inflow) from the keys; waves of the samples' draws at time 0. inputs: those of
    the step, the weights excepted. Fails when the step would be unstable. Collective on the grid. */
 PetscErrorCode WeftModelInitial(WeftModel model, const WeftState inputs[]);
 /* The states alone, from the keys <prefix>_<state>, _seed ("initial" or "truth"). */
@@ -130,9 +131,15 @@ PetscErrorCode WeftRandomFields(WeftState state, PetscInt64 seed, PetscInt numbe
 /* Viscosity and features of every sample from -model_viscosity or -model_reynolds. Fails like WeftModelSetNumbers. */
 PetscErrorCode WeftModelSetNumbersFromKeys(WeftModel model, const WeftState inputs[]);
 /* Numbers of one sample from those of a simulation in a dataset: "reynolds" becomes the feature, "viscosity" (that of the
-   reference) the viscosity, scaled as -model_viscosity_scaling says. Names that the step does not know are passed over. Fails
+   reference) the viscosity, scaled as -model_viscosity_scaling says; "waves" is the
+   number of the simulation's draw of waves. Names that the step does not know are passed over. Fails
    when the step would be unstable. Every rank of the space communicator gives the same. */
 PetscErrorCode WeftModelSetNumbers(WeftModel model, const WeftState inputs[], PetscInt sample, PetscInt count, const char (*names)[32], const PetscReal values[]);
+/* Time at which the next step starts, of one sample or (-1) of all: what the step `waves` reads; nothing without it. In rollouts the
+   input "time" is a sequence. Not collective. */
+PetscErrorCode WeftModelSetTime(WeftModel model, const WeftState inputs[], PetscInt sample, PetscReal time);
+/* Fails when the step changes with time: for those that play it as if it did not. what: who, for the message. */
+PetscErrorCode WeftModelCheckSteady(WeftModel model, const char *what);
 /* Viscosity of the reference at a Reynolds number: -model_speed * -model_length / reynolds. */
 PetscErrorCode WeftModelViscosity(PetscReal reynolds, PetscReal *viscosity);
 

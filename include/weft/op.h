@@ -139,6 +139,11 @@ PetscErrorCode WeftOpCreateInflow(WeftSpace space, WeftState shape, WeftOp *op);
    `radius` around the centre as s^2 (3 - 2 s); edge 0: 1 within the radius, and no derivative by the centre. Inputs: x, strength
    (NUMBERS per sample, 1), centre (NUMBERS per sample, dim). */
 PetscErrorCode WeftOpCreateSource(WeftSpace cells, PetscReal radius, PetscReal edge, WeftOp *op);
+/* y = velocity + dt f, f a sum of `waves` travelling sines: component a is the sum of amplitude sin(frequency t + 2 pi number s + phase), s
+   from 0 to 1 along axis a + 1 (x again after the last): along x in one dimension, across the component in more. Inputs: velocity, waves
+   (NUMBERS per sample, WEFT_WAVE_NUMBERS each), time t (NUMBERS per sample, 1). */
+enum { WEFT_WAVE_AMPLITUDE, WEFT_WAVE_NUMBER, WEFT_WAVE_FREQUENCY, WEFT_WAVE_PHASE, WEFT_WAVE_NUMBERS };
+PetscErrorCode WeftOpCreateWaves(WeftSpace velocity, PetscInt waves, PetscReal dt, WeftOp *op);
 /* y = x + dt div(k grad x), explicit; k at a face is the mean of the two cells, nothing flows through sides that are not periodic.
    Inputs: x, k (one cell field each). Tangent: dx + dt div(k grad dx) + dt div(dk grad x). */
 PetscErrorCode WeftOpCreateConduct(WeftSpace cells, WeftSpace conductivity, PetscReal dt, WeftOp *op);

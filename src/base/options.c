@@ -310,6 +310,38 @@ PetscErrorCode WeftGetStringList(const char *key, char ***values, PetscInt *coun
   PetscFunctionReturn(0);
 }
 
+/* "500MB", "2 GiB", "1e9": bytes. FALSE: no size. */
+static PetscBool ParseSize(const char *text, double *size)
+{
+  const char *units = "BKMGT", *unit;
+  char       *end;
+  double      factor = 1.0;
+
+  *size = strtod(text, &end);
+  if (end == text || !(*size >= 0.0)) return PETSC_FALSE;
+  while (*end == ' ') end++;
+  unit = *end ? strchr(units, toupper(*end)) : units;
+  if (!unit) return PETSC_FALSE;
+  if (*end) end++;
+  for (const char *u = units; u != unit; u++) factor *= *end == 'i' ? 1024.0 : 1000.0;
+  if (unit != units && *end == 'i') end++;
+  if (unit != units && toupper(*end) == 'B') end++;
+  *size *= factor;
+  return *end ? PETSC_FALSE : PETSC_TRUE;
+}
+
+PetscErrorCode WeftGetSize(const char *key, size_t *bytes)
+{
+  char   text[64];
+  double size;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetString(key, text, sizeof(text)));
+  if (!ParseSize(text, &size)) PetscFunctionReturn(WeftFailKey(PETSC_COMM_WORLD, key, "is no size; write 500MB, 2GB or 2GiB per rank, or 0 for no bound"));
+  *bytes = (size_t)size;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftFreeStringList(char ***values, PetscInt count)
 {
   PetscFunctionBegin;

@@ -33,6 +33,7 @@ static PetscErrorCode CreateModel(WeftInversion v)
   options.gradient_steps = v->steps;
   PetscCall(WeftModelCreate(v->grid, PetscMax(v->count, 1), &options, NULL, PETSC_TRUE, &v->model));
   PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCheckSteady(v->model, "invert"));
   v->states = WeftModelStates(v->model);
   v->inputs = WeftOpInputs(WeftModelStep(v->model));
   for (PetscInt i = 0; i < v->inputs; i++) PetscCall(WeftStateCreate(WeftOpInSpace(WeftModelStep(v->model), i), &v->input[i]));

@@ -1,7 +1,7 @@
 /* Incompressible flow: the program of one time step from a list of operators. */
 #include "model/impl.h"
 
-const char *const WeftNumberNames[] = {"viscosity", "diffusivity", "buoyancy", "inflow", "inflow_centre", "features"};
+const char *const WeftNumberNames[] = {"viscosity", "diffusivity", "buoyancy", "inflow", "inflow_centre", "waves", "time", "features"};
 
 #define WANTED (-2) /* an input that the survey of the steps asks for; its slot comes later */
 
@@ -184,6 +184,20 @@ static PetscErrorCode AddForce(Build *b, Target target)
   PetscFunctionReturn(0);
 }
 
+/* Travelling sines, which differ from sample to sample and move with the time. */
+static PetscErrorCode AddWaves(Build *b, Target target)
+{
+  PetscInt waves;
+  WeftOp   op;
+
+  PetscFunctionBegin;
+  (void)target;
+  PetscCall(WeftModelWaves(&waves));
+  PetscCall(WeftOpCreateWaves(b->model->velocity, waves, b->model->options.dt, &op));
+  PetscCall(Call(b, &op, (PetscInt[]){b->velocity, b->number[WEFT_NUMBER_WAVES], b->number[WEFT_NUMBER_TIME]}, &b->velocity));
+  PetscFunctionReturn(0);
+}
+
 /* velocity := (1 - region) velocity + region prescribed; the region between 0 and 1. */
 static PetscErrorCode AddPrescribe(Build *b, Target target)
 {
@@ -274,6 +288,7 @@ static const StepRow rows[] = {
     {"buoyancy", PETSC_FALSE, PETSC_TRUE, WEFT_NUMBER_BUOYANCY, AddBuoyancy},
     {"force", PETSC_FALSE, PETSC_FALSE, -1, AddForce},
     {"control", PETSC_FALSE, PETSC_FALSE, -1, AddControl},
+    {"waves", PETSC_FALSE, PETSC_FALSE, WEFT_NUMBER_WAVES, AddWaves},
     {"prescribe", PETSC_FALSE, PETSC_FALSE, -1, AddPrescribe},
     {"obstacle", PETSC_FALSE, PETSC_FALSE, -1, AddObstacle},
     {"project", PETSC_FALSE, PETSC_FALSE, -1, AddProject},
@@ -299,7 +314,7 @@ static PetscErrorCode ParseStep(const char *line, const StepRow **row, Target *t
   if (!*row)
     return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
                        "'%s' is no step; there are: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, "
-                       "control, prescribe, obstacle, project, correct",
+                       "control, waves, prescribe, obstacle, project, correct",
                        line);
   if ((*row)->targeted && count == 2) {
     PetscBool velocity, smoke;
@@ -329,10 +344,12 @@ static PetscErrorCode AddInputs(Build *b, const PetscBool reads[])
 {
   WeftModel      m                        = b->model;
   const PetscInt dim                      = WeftGridLayout(m->grid)->dim;
-  const PetscInt width[WEFT_NUMBER_KINDS] = {1, 1, dim, 1, dim, 1};
+  PetscInt       width[WEFT_NUMBER_KINDS] = {1, 1, dim, 1, dim, 0, 1, 1};
   MPI_Comm       comm;
 
   PetscFunctionBegin;
+  if (reads[WEFT_NUMBER_WAVES]) PetscCall(WeftModelWaves(&width[WEFT_NUMBER_WAVES]));
+  width[WEFT_NUMBER_WAVES] *= WEFT_WAVE_NUMBERS;
   PetscCall(WeftGridGetComm(m->grid, &comm));
   PetscCall(AddInput(b, "velocity", m->velocity, &b->velocity));
   if (m->smoke) PetscCall(AddInput(b, "smoke", m->cells, &b->smoke));
@@ -416,6 +433,7 @@ static PetscErrorCode Survey(Build *b, PetscBool reads[])
       return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
                          "a gradient without the solver needs 'correct' as the last step, not '%s'", o->step[o->steps - 1]);
   }
+  reads[WEFT_NUMBER_TIME] = reads[WEFT_NUMBER_WAVES];
   if (conducts) {
     b->conductivity                = WANTED;
     reads[WEFT_NUMBER_DIFFUSIVITY] = PETSC_FALSE;
@@ -458,7 +476,7 @@ static PetscErrorCode CreateFlow(Build *b)
 PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction,
                                PetscBool solver_gradient, WeftModel *model)
 {
-  Build b = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1, -1}};
+  Build b = {NULL, NULL, correction, solver_gradient, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1, -1, -1, -1, -1, -1}};
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&b.model));

@@ -21,6 +21,10 @@ PetscErrorCode WeftModelCheckDiffusion(WeftModel model, const char *what, PetscR
 /* equation.c: the step of an equation other than flow, the names of its inputs; those inputs but the state, from the keys. */
 PetscErrorCode WeftModelCreateEquation(WeftModel model, WeftOp reaction);
 PetscErrorCode WeftModelEquationInputs(WeftModel model, const WeftState inputs[]);
+/* The waves of a sample from draw `number`, the same on every rank; nothing where the step has none. */
+PetscErrorCode WeftModelDrawWaves(WeftModel model, const WeftState inputs[], PetscInt sample, PetscInt number);
+/* Waves of the step `waves`, -waves_count. */
+PetscErrorCode WeftModelWaves(PetscInt *count);
 /* One cell field. */
 PetscErrorCode WeftModelCellSpace(WeftGrid grid, PetscInt batch, const char *name, WeftSpace *space);
 /* Random initial values of the fields of a state, the first of them number `field_number` of the model, sample 0 number `first_sample`
@@ -35,6 +39,8 @@ typedef enum {
   WEFT_NUMBER_BUOYANCY,
   WEFT_NUMBER_INFLOW,
   WEFT_NUMBER_CENTRE,
+  WEFT_NUMBER_WAVES,
+  WEFT_NUMBER_TIME,
   WEFT_NUMBER_FEATURES,
   WEFT_NUMBER_KINDS
 } WeftNumber;

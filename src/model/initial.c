@@ -95,5 +95,7 @@ PetscErrorCode WeftModelInitial(WeftModel m, const WeftState inputs[])
   PetscCall(WeftModelInitialStates(m, (WeftInitial)type, "initial", inputs));
   if (WeftModelIsFlow(m)) PetscCall(WeftModelSmokeNumbers(m, inputs));
   else PetscCall(WeftModelEquationInputs(m, inputs));
+  for (PetscInt b = 0; b < m->batch; b++) PetscCall(WeftModelDrawWaves(m, inputs, b, m->options.first_sample + b));
+  PetscCall(WeftModelSetTime(m, inputs, -1, 0.0));
   PetscFunctionReturn(0);
 }

@@ -62,6 +62,8 @@ PetscErrorCode WeftModelSetNumbers(WeftModel m, const WeftState inputs[], PetscI
       given = values[n];
     else if (!strcmp(names[n], "reynolds"))
       reynolds = values[n];
+    else if (!strcmp(names[n], "waves"))
+      PetscCall(WeftModelDrawWaves(m, inputs, sample, (PetscInt)values[n]));
   }
   if (given < 0.0 && reynolds > 0.0) PetscCall(WeftModelViscosity(reynolds, &given));
   if (features) {

@@ -1,4 +1,4 @@
-/* Checkpoints on a node-local disk: one file without a name, and one helper thread that reads and writes it behind the computation.
+/* Checkpoints, and frames of datasets, on a node-local disk: one file without a name, and one helper thread that reads and writes it behind the computation.
    The thread does plain file I/O only. Buffers carry slots to and from the file; a slot that is still in a buffer is not read. */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,8 +26,9 @@ struct _n_WeftDisk {
   PetscInt        slots, turn;
   size_t          bytes, stride;
   int            *error; /* [slots] errno of the last write or read; 0: the slot can be read */
-  Buffer          buffer[WEFT_DISK_BUFFERS];
-  PetscInt        queue[WEFT_DISK_BUFFERS], head, waiting; /* buffers with a job, in order */
+  PetscInt        buffers;
+  Buffer         *buffer;
+  PetscInt       *queue, head, waiting; /* buffers with a job, in order */
   PetscBool       over, running;
   pthread_t       thread;
   pthread_mutex_t lock;
@@ -63,7 +64,7 @@ static void *Work(void *context)
     while (!d->waiting && !d->over) pthread_cond_wait(&d->wanted, &d->lock);
     if (!d->waiting) break;
     b       = &d->buffer[d->queue[d->head]];
-    d->head = (d->head + 1) % WEFT_DISK_BUFFERS;
+    d->head = (d->head + 1) % d->buffers;
     d->waiting--;
     pthread_mutex_unlock(&d->lock);
     error = Transfer(d, b->job, b->slot, b->data); /* nobody touches a buffer with a job */
@@ -83,7 +84,7 @@ static void Enqueue(WeftDisk d, Buffer *b, PetscInt slot, Job job)
   b->slot = slot;
   b->job  = job;
   b->turn = d->turn++;
-  d->queue[(d->head + d->waiting) % WEFT_DISK_BUFFERS] = (PetscInt)(b - d->buffer);
+  d->queue[(d->head + d->waiting) % d->buffers] = (PetscInt)(b - d->buffer);
   d->waiting++;
   pthread_cond_signal(&d->wanted);
 }
@@ -92,7 +93,7 @@ static void Enqueue(WeftDisk d, Buffer *b, PetscInt slot, Job job)
 
 static Buffer *Holding(WeftDisk d, PetscInt slot)
 {
-  for (PetscInt i = 0; i < WEFT_DISK_BUFFERS; i++)
+  for (PetscInt i = 0; i < d->buffers; i++)
     if (d->buffer[i].slot == slot) return &d->buffer[i];
   return NULL;
 }
@@ -101,7 +102,7 @@ static Buffer *Holding(WeftDisk d, PetscInt slot)
 static Buffer *Oldest(WeftDisk d)
 {
   Buffer *oldest = NULL;
-  for (PetscInt i = 0; i < WEFT_DISK_BUFFERS; i++)
+  for (PetscInt i = 0; i < d->buffers; i++)
     if (d->buffer[i].job == IDLE && (!oldest || d->buffer[i].turn < oldest->turn)) oldest = &d->buffer[i];
   return oldest;
 }
@@ -201,7 +202,7 @@ static int StartThread(WeftDisk d)
   return error;
 }
 
-PetscErrorCode WeftDiskCreate(const char *folder, PetscInt slots, size_t bytes, PetscInt *got, int *error, WeftDisk *disk)
+PetscErrorCode WeftDiskCreate(const char *folder, PetscInt slots, size_t bytes, PetscInt buffers, PetscInt *got, int *error, WeftDisk *disk)
 {
   WeftDisk d;
 
@@ -219,9 +220,11 @@ PetscErrorCode WeftDiskCreate(const char *folder, PetscInt slots, size_t bytes, 
     PetscCall(PetscFree(d));
     PetscFunctionReturn(0);
   }
-  d->slots = *got;
+  d->slots   = *got;
+  d->buffers = buffers;
+  PetscCall(PetscCalloc2(buffers, &d->buffer, buffers, &d->queue));
   PetscCall(PetscCalloc1(d->slots, &d->error));
-  for (PetscInt i = 0; i < WEFT_DISK_BUFFERS; i++) {
+  for (PetscInt i = 0; i < d->buffers; i++) {
     d->buffer[i].slot = -1;
     PetscCall(PetscMalloc1(bytes, &d->buffer[i].data));
   }
@@ -252,7 +255,8 @@ PetscErrorCode WeftDiskDestroy(WeftDisk *disk)
   pthread_cond_destroy(&d->done);
   pthread_mutex_destroy(&d->lock);
   close(d->file);
-  for (PetscInt i = 0; i < WEFT_DISK_BUFFERS; i++) PetscCall(PetscFree(d->buffer[i].data));
+  for (PetscInt i = 0; i < d->buffers; i++) PetscCall(PetscFree(d->buffer[i].data));
+  PetscCall(PetscFree2(d->buffer, d->queue));
   PetscCall(PetscFree(d->error));
   PetscCall(PetscFree(d));
   PetscFunctionReturn(0);

@@ -52,7 +52,7 @@ static PetscErrorCode TakeDisk(WeftRollout r, size_t bytes, PetscInt wanted, Pet
 
   PetscFunctionBegin;
   *disk = NULL;
-  PetscCall(WeftDiskCreate(r->options.disk, wanted, bytes, got, &error[1], disk));
+  PetscCall(WeftDiskCreate(r->options.disk, wanted, bytes, WEFT_DISK_BUFFERS, got, &error[1], disk));
   if (error[1] && error[1] != ENOSPC && error[1] != EDQUOT && error[1] != EFBIG) error[0] = error[1];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, error, 2, MPI_INT, MPI_MAX, r->comm));
   PetscCallMPI(MPI_Allreduce(got, &agreed, 1, MPIU_INT, MPI_MIN, r->comm));

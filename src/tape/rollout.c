@@ -1,5 +1,4 @@
 /* Rollouts: creation, memory, keys. */
-#include <ctype.h>
 #include "tape/impl.h"
 #if defined(__GLIBC__)
   #include <malloc.h>
@@ -13,38 +12,6 @@ PetscErrorCode WeftRolloutSetFactors(WeftRollout r, const PetscReal factor[])
 {
   PetscFunctionBegin;
   PetscCall(PetscArraycpy(r->factor, factor, r->batch));
-  PetscFunctionReturn(0);
-}
-
-/* "500MB", "2 GiB", "1e9": bytes. FALSE: no size. */
-static PetscBool ParseSize(const char *text, double *size)
-{
-  const char *units = "BKMGT", *unit;
-  char       *end;
-  double      factor = 1.0;
-
-  *size = strtod(text, &end);
-  if (end == text || !(*size >= 0.0)) return PETSC_FALSE;
-  while (*end == ' ') end++;
-  unit = *end ? strchr(units, toupper(*end)) : units;
-  if (!unit) return PETSC_FALSE;
-  if (*end) end++;
-  for (const char *u = units; u != unit; u++) factor *= *end == 'i' ? 1024.0 : 1000.0;
-  if (unit != units && *end == 'i') end++;
-  if (unit != units && toupper(*end) == 'B') end++;
-  *size *= factor;
-  return *end ? PETSC_FALSE : PETSC_TRUE;
-}
-
-static PetscErrorCode Size(const char *key, size_t *bytes)
-{
-  char   text[64];
-  double size;
-
-  PetscFunctionBegin;
-  PetscCall(WeftGetString(key, text, sizeof(text)));
-  if (!ParseSize(text, &size)) PetscFunctionReturn(WeftFailKey(PETSC_COMM_WORLD, key, "is no size; write 500MB, 2GB or 2GiB per rank, or 0 for no bound"));
-  *bytes = (size_t)size;
   PetscFunctionReturn(0);
 }
 
@@ -64,8 +31,8 @@ PetscErrorCode WeftRolloutOptionsFromKeys(WeftRolloutOptions *options)
   PetscCall(WeftGetString("tape_disk", options->disk, sizeof(options->disk)));
   PetscCall(WeftGetEnum("tape_checkpoints", &checkpoints));
   options->rounded = checkpoints == 1 ? PETSC_TRUE : PETSC_FALSE;
-  PetscCall(Size("tape_memory", &options->memory));
-  PetscCall(Size("tape_disk_memory", &options->disk_memory));
+  PetscCall(WeftGetSize("tape_memory", &options->memory));
+  PetscCall(WeftGetSize("tape_disk_memory", &options->disk_memory));
   PetscCall(WeftGetBool("deterministic", &options->deterministic));
   PetscFunctionReturn(0);
 }

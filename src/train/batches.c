@@ -1,7 +1,9 @@
-/* Windows of a dataset in memory, and the order in which updates visit them. */
+/* Windows of a dataset, and the order in which updates visit them. */
 #include <math.h>
 #include <string.h>
+#include "train/augment.h"
 #include "train/batches.h"
+#include "train/frames.h"
 
 typedef struct {
   PetscInt  count, drawn; /* windows; the round whose order is in `order` (-1: none) */
@@ -15,7 +17,9 @@ struct _n_WeftBatches {
   WeftDataInfo info;
   PetscInt     unroll, batch, held, windows; /* held: frames of validation; windows: of a simulation */
   PetscInt     frame_values;                 /* owned values of a frame */
-  double      *values;                       /* [simulation][frame][frame_values] */
+  WeftFrames   frames;                       /* [simulation][frame] */
+  double      *sums;                         /* [simulation][frame][field][2] of this rank: values, squares */
+  WeftAugment  augment;                      /* NULL: frames are taken as they are */
   PetscReal   *numbers;                      /* [simulation][numbers] */
   PetscBool   *sound;                        /* [simulation][frame] all values are finite; NULL: no file with others is read */
   PetscInt     groups, per_epoch;
@@ -47,33 +51,33 @@ static void Pack(WeftState state, PetscInt sample, double *packed, PetscBool to_
   }
 }
 
-static double *Frame(WeftBatches b, PetscInt simulation, PetscInt frame) { return b->values + (size_t)(simulation * b->info.frames + frame) * (size_t)b->frame_values; }
-
-/* Which frames are finite, agreed on by the ranks that share them. */
-static PetscErrorCode FindSound(WeftBatches b)
+/* What a frame adds to the scales, and whether it is finite, as this rank sees it. */
+static void Measure(WeftBatches b, PetscInt frame, const double *values)
 {
-  const PetscInt frames = b->info.simulations * b->info.frames;
-  PetscMPIInt    count;
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(b->space);
 
-  PetscFunctionBegin;
-  PetscCall(PetscMPIIntCast(frames, &count));
-  PetscCall(PetscMalloc1(frames, &b->sound));
-  for (PetscInt f = 0; f < frames; f++) {
-    const double *values = b->values + (size_t)f * (size_t)b->frame_values;
-    b->sound[f]          = PETSC_TRUE;
-    for (PetscInt i = 0; i < b->frame_values; i++)
-      if (PetscIsInfOrNanReal(values[i])) b->sound[f] = PETSC_FALSE;
+  if (b->sound) b->sound[frame] = PETSC_TRUE;
+  for (PetscInt f = 0; f < info->fields; f++) {
+    double  *sum = b->sums + 2 * (frame * info->fields + f);
+    PetscInt lo[3], hi[3], n;
+    WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);
+    n = (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
+    for (PetscInt i = 0; i < n; i++, values++) {
+      sum[0] += *values;
+      sum[1] += *values * *values;
+      if (b->sound && PetscIsInfOrNanReal(*values)) b->sound[frame] = PETSC_FALSE;
+    }
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, b->sound, count, MPIU_BOOL, MPI_LAND, WeftSpaceGetInfo(b->space)->comm));
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode ReadAll(WeftBatches b, const char *path)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(b->space);
+  PetscInt             skip, frames;
   WeftDataFile         file;
   WeftState            state;
-  PetscInt             skip;
+  PetscMPIInt          count;
+  double              *values;
 
   PetscFunctionBegin;
   PetscCall(WeftDataOpen(PETSC_COMM_WORLD, b->space, path, &b->info, &file));
@@ -84,26 +88,61 @@ static PetscErrorCode ReadAll(WeftBatches b, const char *path)
     WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);
     b->frame_values += (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
   }
-  PetscCall(PetscMalloc1((size_t)(b->info.simulations * b->info.frames) * (size_t)b->frame_values, &b->values));
+  frames = b->info.simulations * b->info.frames;
+  if (skip) PetscCall(PetscMalloc1(frames, &b->sound));
+  PetscCall(PetscCalloc1(2 * frames * info->fields, &b->sums));
+  PetscCall(WeftFramesCreate(info->grid, frames, b->frame_values, info->batch * (b->unroll + 1), &b->frames));
   PetscCall(PetscMalloc1(b->info.simulations * PetscMax(b->info.numbers, 1), &b->numbers));
+  PetscCall(PetscMalloc1(PetscMax(b->frame_values, 1), &values));
   PetscCall(WeftStateCreate(b->space, &state));
   for (PetscInt s = 0; s < b->info.simulations; s++) {
     if (b->info.numbers) PetscCall(WeftDataReadNumbers(file, s, b->numbers + s * b->info.numbers));
     for (PetscInt f = 0; f < b->info.frames; f++) {
       PetscCall(WeftDataRead(file, s, f, state, 0));
-      Pack(state, 0, Frame(b, s, f), PETSC_FALSE);
+      Pack(state, 0, values, PETSC_FALSE);
+      Measure(b, s * b->info.frames + f, values);
+      PetscCall(WeftFramesPut(b->frames, s * b->info.frames + f, values));
     }
   }
   PetscCall(WeftStateDestroy(&state));
+  PetscCall(PetscFree(values));
   PetscCall(WeftDataDestroy(&file));
-  if (skip) PetscCall(FindSound(b));
+  PetscCall(PetscMPIIntCast(frames, &count));
+  if (skip) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, b->sound, count, MPIU_BOOL, MPI_LAND, info->comm));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftBatchesLoad(WeftBatches b, PetscInt simulation, PetscInt frame, WeftState state, PetscInt sample)
+PetscErrorCode WeftBatchesLoad(WeftBatches b, WeftWindow window, PetscInt n, WeftState state, PetscInt sample)
+{
+  const double *values;
+
+  PetscFunctionBegin;
+  PetscCall(WeftFramesGet(b->frames, window.simulation * b->info.frames + window.frame + n, &values));
+  Pack(state, sample, (double *)values, PETSC_TRUE);
+  if (window.turn) PetscCall(WeftAugmentTurn(b->augment, window.turn, state, sample));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftBatchesFetch(WeftBatches b, PetscInt count, const WeftWindow windows[])
 {
   PetscFunctionBegin;
-  Pack(state, sample, Frame(b, simulation, frame), PETSC_TRUE);
+  for (PetscInt w = 0; w < count; w++)
+    for (PetscInt n = 0; n <= b->unroll; n++) WeftFramesFetch(b->frames, windows[w].simulation * b->info.frames + windows[w].frame + n);
+  PetscFunctionReturn(0);
+}
+
+void WeftBatchesMemory(WeftBatches b, PetscInt *resident, PetscInt *frames, size_t *bytes)
+{
+  *frames = b->info.simulations * b->info.frames;
+  WeftFramesMemory(b->frames, resident, bytes);
+}
+
+PetscInt WeftBatchesTurns(WeftBatches b) { return b->augment ? WeftAugmentCount(b->augment) : 1; }
+
+PetscErrorCode WeftBatchesCheckSymmetry(WeftBatches b, WeftOp step, const WeftState in[], const WeftState out[])
+{
+  PetscFunctionBegin;
+  if (b->augment) PetscCall(WeftAugmentCheck(b->augment, step, in, out));
   PetscFunctionReturn(0);
 }
 
@@ -202,7 +241,7 @@ PetscErrorCode WeftBatchesDraw(WeftBatches b, PetscInt k, WeftWindow windows[])
       group->drawn = round;
     }
     w          = group->order[at % group->count];
-    windows[i] = (WeftWindow){group->simulation[w / b->windows], w % b->windows};
+    windows[i] = (WeftWindow){group->simulation[w / b->windows], w % b->windows, b->augment ? WeftAugmentDraw(b->augment, seed, (PetscInt64)k * b->batch + i) : 0};
   }
   PetscFunctionReturn(0);
 }
@@ -215,7 +254,7 @@ PetscErrorCode WeftBatchesValidation(WeftBatches b, PetscInt first, PetscInt roo
 
   PetscFunctionBegin;
   *count = 0;
-  for (PetscInt w = first; w < each * b->info.simulations && *count < room; w++) windows[(*count)++] = (WeftWindow){w / each, b->info.frames - b->held + w % each * b->unroll};
+  for (PetscInt w = first; w < each * b->info.simulations && *count < room; w++) windows[(*count)++] = (WeftWindow){w / each, b->info.frames - b->held + w % each * b->unroll, 0};
   PetscFunctionReturn(0);
 }
 
@@ -225,7 +264,7 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(b->space);
   double               sums[3][3] = {{0.0}}; /* values, sum, sum of squares */
-  PetscInt             begin = 0, reynolds = -1;
+  PetscInt             reynolds = -1;
 
   PetscFunctionBegin;
   for (PetscInt f = 0; f < info->fields; f++) {
@@ -233,15 +272,10 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
     WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);
     n = (hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
     for (PetscInt s = 0; s < b->info.simulations * b->info.frames; s++) {
-      const double *values = b->values + (size_t)s * (size_t)b->frame_values + begin;
       if (b->sound && !b->sound[s]) continue;
-      for (PetscInt i = 0; i < n; i++) {
-        sums[f][0] += 1.0;
-        sums[f][1] += values[i];
-        sums[f][2] += values[i] * values[i];
-      }
+      sums[f][0] += (double)n;
+      for (PetscInt i = 0; i < 2; i++) sums[f][1 + i] += b->sums[2 * (s * info->fields + f) + i];
     }
-    begin += n;
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 9, MPI_DOUBLE, MPI_SUM, info->comm));
   for (PetscInt f = 0; f < info->fields; f++) {
@@ -278,6 +312,7 @@ PetscErrorCode WeftBatchesCreate(WeftSpace space, const char *path, PetscInt unr
   b->batch  = batch;
   b->epoch  = -1;
   PetscCall(ReadAll(b, path));
+  PetscCall(WeftAugmentCreate(space, &b->augment));
   b->held    = (PetscInt)(validation * (PetscReal)b->info.frames + 0.5);
   b->windows = b->info.frames - b->held - unroll;
   WeftCheck(b->windows >= 1, PETSC_COMM_WORLD, "%s: %" PetscInt_FMT " frames a simulation, %" PetscInt_FMT " of them held out, leave no window of %" PetscInt_FMT " steps; lower train_unroll or train_validation, or make a dataset of more frames", path, b->info.frames, b->held, unroll);
@@ -302,7 +337,9 @@ PetscErrorCode WeftBatchesDestroy(WeftBatches *batches)
   }
   PetscCall(PetscFree(b->group));
   PetscCall(PetscFree4(b->turn, b->place, b->dealt, b->order));
-  PetscCall(PetscFree(b->values));
+  PetscCall(WeftFramesDestroy(&b->frames));
+  PetscCall(WeftAugmentDestroy(&b->augment));
+  PetscCall(PetscFree(b->sums));
   PetscCall(PetscFree(b->numbers));
   PetscCall(PetscFree(b->sound));
   PetscCall(WeftSpaceDestroy(&b->space));

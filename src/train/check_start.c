@@ -61,6 +61,7 @@ static PetscErrorCode SpinUp(WeftTrainer t, const Numbers *numbers, PetscInt ste
   PetscCall(SetNumbers(t, model, numbers, in));
   for (PetscInt n = 0; n < steps; n++) {
     const WeftState old = in[0];
+    PetscCall(WeftModelSetTime(model, in, -1, (PetscReal)n * WeftModelTimeStep(model)));
     PetscCall(WeftOpApply(WeftModelStep(model), in, out, NULL));
     in[0]  = out[0];
     out[0] = old;

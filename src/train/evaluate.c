@@ -145,6 +145,7 @@ static PetscErrorCode CreateModels(WeftEvaluation *e, WeftArrays arrays)
   for (PetscInt r = 0; r < e->runs; r++) {
     WeftRun *run = &e->run[r];
     PetscCall(WeftStepStates(WeftModelStep(run->model), run->in, run->out));
+    PetscCall(WeftCheckWaves(run->model, &e->info));
     for (PetscInt s = 0; s < e->info.simulations; s++) PetscCall(SetNumbers(e, run, 0, s)); /* so that all replicas find a mistake */
     for (PetscInt s = 0; s < e->batch; s++) PetscCall(SetNumbers(e, run, s, SimulationOf(e, s)));
   }
@@ -305,6 +306,7 @@ static PetscErrorCode Step(WeftEvaluation *e, PetscInt r, PetscInt n)
   WeftState    old   = run->in[0];
 
   PetscFunctionBegin;
+  PetscCall(WeftModelSetTime(run->model, run->in, -1, e->info.first_time + (PetscReal)(n - 1) * e->info.frame_time));
   PetscCall(WeftOpApply(WeftModelStep(run->model), run->in, run->out, NULL));
   run->seconds += MPI_Wtime() - begin;
   PetscCall(WeftEvaluationAudit(e, r, n, run->out));

@@ -21,7 +21,18 @@ typedef struct {
   Part       part[2];
 } Generator;
 
-static const char numbers[][32] = {"reynolds", "viscosity"};
+static const char numbers[][32] = {"reynolds", "viscosity", "waves"};
+
+/* Numbers of a simulation; the last one only where the step has waves. */
+static PetscErrorCode Numbers(const Generator *g, PetscInt simulation, PetscInt *count, PetscReal values[3])
+{
+  PetscFunctionBegin;
+  values[0] = g->reynolds[simulation];
+  PetscCall(WeftModelViscosity(values[0], &values[1]));
+  values[2] = (PetscReal)simulation;
+  *count    = WeftModelInput(g->model, "waves") < 0 ? 2 : 3;
+  PetscFunctionReturn(0);
+}
 
 /* The Reynolds numbers of both parts, one after the other. */
 static PetscErrorCode ReadKeys(Generator *g)
@@ -91,10 +102,10 @@ static PetscErrorCode CreateModel(Generator *g)
   PetscCall(WeftStepStates(WeftModelStep(g->model), g->in, g->out));
   PetscCall(WeftInitialStates(g->model, g->in));
   for (PetscInt b = 0; b < batch; b++) {
-    PetscReal values[2];
-    values[0] = g->reynolds[PetscMin(g->first + b, g->simulations - 1)];
-    PetscCall(WeftModelViscosity(values[0], &values[1]));
-    PetscCall(WeftModelSetNumbers(g->model, g->in, b, 2, numbers, values));
+    PetscReal values[3];
+    PetscInt  count = 0;
+    PetscCall(Numbers(g, PetscMin(g->first + b, g->simulations - 1), &count, values));
+    PetscCall(WeftModelSetNumbers(g->model, g->in, b, count, numbers, values));
   }
   PetscFunctionReturn(0);
 }
@@ -102,9 +113,12 @@ static PetscErrorCode CreateModel(Generator *g)
 static PetscErrorCode OpenFiles(Generator *g, const char *folder)
 {
   static const char *const names[] = {"train.h5", "test.h5"};
-  WeftDataInfo             info    = {0, 0, 2, {"reynolds", "viscosity"}, 0.0, 0.0};
+  WeftDataInfo             info    = {0, 0, 0, {"", ""}, 0.0, 0.0};
+  PetscReal                values[3];
 
   PetscFunctionBegin;
+  PetscCall(Numbers(g, 0, &info.numbers, values));
+  PetscCall(PetscArraycpy(&info.number[0][0], &numbers[0][0], sizeof(numbers)));
   info.frames     = g->frames;
   info.frame_time = WeftModelTimeStep(g->model);
   info.first_time = (PetscReal)(g->skip + 1) * info.frame_time;
@@ -116,9 +130,7 @@ static PetscErrorCode OpenFiles(Generator *g, const char *folder)
     if (g->resume) PetscCall(WeftDataResume(PETSC_COMM_WORLD, g->kept, path, &info, PetscMax(g->start - g->skip, 0), &g->part[p].file));
     else PetscCall(WeftDataCreate(PETSC_COMM_WORLD, g->kept, path, &info, &g->part[p].file));
     for (PetscInt s = 0; s < g->part[p].count; s++) {
-      PetscReal values[2];
-      values[0] = g->reynolds[g->part[p].first + s];
-      PetscCall(WeftModelViscosity(values[0], &values[1]));
+      PetscCall(Numbers(g, g->part[p].first + s, &info.numbers, values));
       PetscCall(WeftDataWriteNumbers(g->part[p].file, s, values));
     }
   }
@@ -169,6 +181,7 @@ static PetscErrorCode Step(Generator *g, PetscInt n)
   PetscReal largest;
 
   PetscFunctionBegin;
+  PetscCall(WeftModelSetTime(g->model, g->in, -1, (PetscReal)(n - 1) * WeftModelTimeStep(g->model)));
   PetscCall(WeftOpApply(WeftModelStep(g->model), g->in, g->out, NULL));
   for (PetscInt i = 0; i < WeftModelStates(g->model); i++) { /* the new states become the old ones */
     const WeftState old = g->in[i];

@@ -1,4 +1,5 @@
 /* A model with the net in its step, and the file of its weights. */
+#include <string.h>
 #include "train/hybrid.h"
 
 PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales *scales, PetscBool solver_gradient, WeftHybrid *hybrid)
@@ -29,6 +30,17 @@ PetscErrorCode WeftHybridDestroy(WeftHybrid *hybrid)
   PetscCall(WeftModelDestroy(&hybrid->model));
   PetscCall(WeftOpDestroy(&hybrid->correction));
   PetscCall(WeftNetDestroy(&hybrid->net));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftCheckWaves(WeftModel model, const WeftDataInfo *info)
+{
+  PetscBool there = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < info->numbers; n++)
+    if (!strcmp(info->number[n], "waves")) there = PETSC_TRUE;
+  if (WeftModelInput(model, "waves") >= 0 && !there) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the step 'waves' needs a dataset that tells the draw of each simulation, as the number 'waves'; make it again with this step");
   PetscFunctionReturn(0);
 }
 

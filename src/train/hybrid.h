@@ -18,6 +18,9 @@ typedef struct {
 PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales *scales, PetscBool solver_gradient, WeftHybrid *hybrid);
 PetscErrorCode WeftHybridDestroy(WeftHybrid *hybrid);
 
+/* Fails when the step has waves and the dataset does not say which. */
+PetscErrorCode WeftCheckWaves(WeftModel model, const WeftDataInfo *info);
+
 /* The weights file holds /weights (flat), /parameters/<name> (every array by itself), /scales/velocity and /scales/reynolds, the
    attributes net_layers, case; checkpoints more. */
 PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, const WeftScales *scales, const double weights[]);

@@ -242,6 +242,7 @@ static PetscErrorCode Run(Simulation *s, PetscBool *stop)
   if (!s->start) PetscCall(WriteFrame(s, 0, s->in));
   for (PetscInt n = s->start + 1; n <= s->steps && !s->broken && !*stop; n++) {
     const double begin = MPI_Wtime();
+    PetscCall(WeftModelSetTime(s->model, s->in, -1, (PetscReal)(n - 1) * WeftModelTimeStep(s->model)));
     if (s->projection) PetscCall(WeftProjectionStep(s->projection, n, WeftModelStep(s->model), s->in, s->out));
     else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
     s->seconds += MPI_Wtime() - begin;

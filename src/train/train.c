@@ -184,10 +184,13 @@ static PetscErrorCode Report(Training *t, double wall)
 static PetscErrorCode Announce(const Training *t)
 {
   const WeftTrainer r = t->trainer;
-  size_t            predicted, measured;
+  size_t            predicted, measured, bytes;
+  PetscInt          resident, frames;
 
   PetscFunctionBegin;
   PetscCall(WeftRolloutMemory(r->rollout, &predicted, &measured));
+  WeftBatchesMemory(r->batches, &resident, &frames, &bytes);
+  if (resident < frames) PetscCall(WeftLog("%d of %d frames in memory, %.1f MB a rank with those that come next; the others on disk", (int)resident, (int)frames, 1e-6 * (double)bytes));
   PetscCall(WeftLog("%d parameters, %d updates of %d samples x %d steps, %d an epoch; team %d x %d (replicas x space), kernels %s, tape %.1f MB a rank (predicted %.1f)", (int)r->parameters, (int)t->updates, (int)r->batch, (int)r->unroll, (int)WeftBatchesPerEpoch(r->batches), (int)r->info.replicas, (int)r->info.space_size, WeftKernelsName(), 1e-6 * (double)measured, 1e-6 * (double)predicted));
   PetscFunctionReturn(0);
 }

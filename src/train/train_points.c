@@ -74,6 +74,7 @@ static PetscErrorCode CreateModel(Run *r)
   PetscCall(WeftModelOptionsFromKeys(&options));
   PetscCall(WeftModelCreate(r->grid, 1, &options, NULL, PETSC_TRUE, &r->model));
   PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCheckSteady(r->model, "train_mode points"));
   PetscCall(WeftStepStates(WeftModelStep(r->model), r->in, r->out));
   PetscCall(WeftInitialStates(r->model, r->in));
   PetscCall(WeftModelSetNumbersFromKeys(r->model, r->in));

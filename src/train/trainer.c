@@ -1,5 +1,6 @@
 /* The trainer: team, model with its net, dataset, rollout and optimiser of a case; loss and gradient of an update. */
 #include <string.h>
+#include "train/flow.h"
 #include "train/trainer.h"
 
 static PetscErrorCode ReadKeys(WeftTrainer t)
@@ -62,7 +63,7 @@ static PetscErrorCode ReadData(WeftTrainer t)
   if (set) PetscCall(WeftGetReal("model_dt", &dt));
   if (set && info->frame_time > 0.0 && PetscAbsReal(info->frame_time - dt) > 1e-9 * dt) return WeftFailKey(PETSC_COMM_WORLD, "model_dt", "the frames of %s are %g apart, a step must be as long; set model_dt = %g, or make the dataset again", path, (double)info->frame_time, (double)info->frame_time);
   PetscCall(WeftBatchesScales(t->batches, &t->scales));
-  PetscCall(PetscMalloc1(t->batch, &t->window));
+  PetscCall(PetscMalloc2(t->batch, &t->window, t->batch, &t->next));
   PetscFunctionReturn(0);
 }
 
@@ -111,6 +112,22 @@ static PetscErrorCode ReadStepWeights(WeftTrainer t)
   PetscFunctionReturn(0);
 }
 
+/* A step that changes with time: that of each step, here from 0 on. */
+static PetscErrorCode CreateTimes(WeftTrainer t)
+{
+  const PetscInt at = WeftModelInput(t->hybrid.model, "time");
+
+  PetscFunctionBegin;
+  if (at < 0) PetscFunctionReturn(0);
+  PetscCall(PetscCalloc1(t->unroll, &t->time));
+  for (PetscInt n = 0; n < t->unroll; n++) {
+    PetscCall(WeftStateCreate(WeftStateSpace(t->input[at]), &t->time[n]));
+    for (PetscInt s = 0; s < PetscMax(t->count, 1); s++) ((double *)WeftStateDataWrite(t->time[n]))[s] = (PetscReal)n * WeftModelTimeStep(t->hybrid.model);
+  }
+  PetscCall(WeftRolloutSetSequence(t->rollout, at, t->time, NULL, NULL));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode CreateRollout(WeftTrainer t)
 {
   WeftRolloutOptions options = {0};
@@ -142,6 +159,7 @@ static PetscErrorCode CreateRollout(WeftTrainer t)
   PetscCall(PetscCalloc1(t->unroll, &t->target));
   for (PetscInt n = 0; n < t->unroll; n++)
     if ((n + 1) % every == 0 || n + 1 == t->unroll) PetscCall(WeftStateCreate(t->velocity, &t->target[n]));
+  PetscCall(CreateTimes(t));
   PetscCall(WeftReductionCreate(t->gradient, &t->reduction));
   PetscCall(PetscMalloc2(PetscMax(t->count, 1), &t->losses, PetscMax(t->count, 1), &t->factor));
   for (PetscInt s = 0; s < t->count; s++) t->factor[s] = 1.0;
@@ -178,7 +196,32 @@ static PetscErrorCode TryNumbers(WeftTrainer t)
   const WeftDataInfo *info = WeftBatchesInfo(t->batches);
 
   PetscFunctionBegin;
+  PetscCall(WeftCheckWaves(t->hybrid.model, info));
   for (PetscInt s = 0; s < info->simulations; s++) PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, 0, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, s)));
+  PetscFunctionReturn(0);
+}
+
+/* The symmetries that the case declares, against its step without the net at frames of the dataset. */
+static PetscErrorCode CheckSymmetry(WeftTrainer t)
+{
+  const WeftDataInfo *info = WeftBatchesInfo(t->batches);
+  WeftState           in[WEFT_OP_MAX], out[WEFT_OP_MAX];
+  WeftModelOptions    options;
+  WeftModel           model;
+
+  PetscFunctionBegin;
+  PetscCall(WeftModelOptionsFromKeys(&options));
+  PetscCall(WeftModelCreate(t->grid, PetscMax(t->count, 1), &options, NULL, PETSC_TRUE, &model));
+  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftStepStates(WeftModelStep(model), in, out));
+  PetscCall(WeftModelInitial(model, in));
+  for (PetscInt s = 0; s < PetscMax(t->count, 1); s++) {
+    PetscCall(WeftBatchesLoad(t->batches, (WeftWindow){0, 0, 0}, 0, in[0], s));
+    PetscCall(WeftModelSetNumbers(model, in, s, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, 0)));
+  }
+  PetscCall(WeftBatchesCheckSymmetry(t->batches, WeftModelStep(model), in, out));
+  PetscCall(WeftStepStatesDestroy(WeftModelStep(model), in, out));
+  PetscCall(WeftModelDestroy(&model));
   PetscFunctionReturn(0);
 }
 
@@ -196,6 +239,7 @@ PetscErrorCode WeftTrainerCreateWith(const WeftScales *scales, WeftTrainer *trai
   PetscCall(CreateRollout(t));
   PetscCall(CreateStatistics(t));
   if (t->batches) PetscCall(TryNumbers(t));
+  if (t->batches && WeftBatchesTurns(t->batches) > 1) PetscCall(CheckSymmetry(t));
   PetscCall(WeftGetInt("seed", &seed));
   PetscCall(WeftNetInitialise(t->hybrid.net, seed, t->input[t->weights_at]));
   *trainer = t;
@@ -214,11 +258,12 @@ PetscErrorCode WeftTrainerLoadWindow(WeftTrainer t, WeftWindow w, PetscInt slot)
   const WeftDataInfo *info = WeftBatchesInfo(t->batches);
 
   PetscFunctionBegin;
-  PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame, t->input[0], slot));
+  PetscCall(WeftBatchesLoad(t->batches, w, 0, t->input[0], slot));
   for (PetscInt n = 0; n < t->unroll; n++)
-    if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w.simulation, w.frame + n + 1, t->target[n], slot));
+    if (t->target[n]) PetscCall(WeftBatchesLoad(t->batches, w, n + 1, t->target[n], slot));
   PetscCall(WeftModelSetNumbers(t->hybrid.model, t->input, slot, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
   PetscCall(WeftTrainerSetSolver(t, slot, info->numbers, (const char(*)[32])info->number, WeftBatchesNumbers(t->batches, w.simulation)));
+  for (PetscInt n = 0; n < t->unroll && t->time; n++) ((double *)WeftStateDataWrite(t->time[n]))[slot] = info->first_time + (PetscReal)(w.frame + n) * info->frame_time;
   PetscFunctionReturn(0);
 }
 
@@ -260,6 +305,8 @@ PetscErrorCode WeftTrainerLoad(WeftTrainer t, PetscInt k)
   PetscFunctionBegin;
   PetscCall(WeftBatchesDraw(t->batches, k, t->window));
   PetscCall(LoadWindows(t, t->window));
+  PetscCall(WeftBatchesDraw(t->batches, k + 1, t->next));
+  PetscCall(WeftBatchesFetch(t->batches, t->count, t->next + t->first));
   PetscCall(AddNoise(t, k));
   PetscFunctionReturn(0);
 }
@@ -379,8 +426,10 @@ PetscErrorCode WeftTrainerDestroy(WeftTrainer *trainer)
   if (!t) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < t->inputs; i++) PetscCall(WeftStateDestroy(&t->input[i]));
   for (PetscInt n = 0; n < t->unroll; n++) PetscCall(WeftStateDestroy(&t->target[n]));
+  for (PetscInt n = 0; n < t->unroll && t->time; n++) PetscCall(WeftStateDestroy(&t->time[n]));
+  PetscCall(PetscFree(t->time));
   PetscCall(PetscFree(t->target));
-  PetscCall(PetscFree(t->window));
+  PetscCall(PetscFree2(t->window, t->next));
   PetscCall(PetscFree2(t->losses, t->factor));
   PetscCall(PetscFree(t->integers));
   PetscCall(WeftReductionDestroy(&t->reduction));

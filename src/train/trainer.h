@@ -31,7 +31,8 @@ struct _n_WeftTrainer {
   WeftRollout  rollout;
   PetscInt     inputs, weights_at, parameters;
   WeftState    input[WEFT_OP_MAX], gradient, *target;
-  WeftWindow  *window; /* [batch] */
+  WeftState   *time; /* [unroll] at which each step starts; NULL: the step does not ask */
+  WeftWindow  *window, *next; /* [batch] of this update and of the one after it */
   PetscReal   *losses; /* [count] */
   WeftReduction reduction;
   WeftOp       loss;
@@ -62,7 +63,7 @@ PetscErrorCode WeftTrainerSkipped(WeftTrainer trainer, PetscInt update, PetscInt
    those of a simulation. Create is collective on the grid. */
 PetscErrorCode WeftTrainerCreateLoss(WeftTrainer trainer, WeftState weight);
 PetscErrorCode WeftTrainerSetSolver(WeftTrainer trainer, PetscInt slot, PetscInt count, const char (*names)[32], const PetscReal values[]);
-/* Frames and numbers of a window into sample `slot` of input and target. Not collective. */
+/* Frames and numbers of a window into sample `slot` of input and target. Collective on the replica. */
 PetscErrorCode WeftTrainerLoadWindow(WeftTrainer trainer, WeftWindow window, PetscInt slot);
 /* After an update whose gradient is not finite: which operator's adjoint was it, in words. Collective on the world. */
 PetscErrorCode WeftTrainerSearchAdjoint(WeftTrainer trainer, char text[512]);
