@@ -4,7 +4,7 @@
 #   cases/couplings.sh CASE                 makes the dataset if there is none, trains what is not there yet
 #   cases/couplings.sh --report CASE        table and plot of the results that are there
 # In the environment: WEFT, the command (default build/weft; "mpirun -n 2 build/weft" works too), SEEDS (default "1 2 3"), OUTPUT
-# (default output/CASE/couplings: NAME.SEED/ with the training, rollout/ in it; table.txt, table.md, errors.svg), DATASET (default output/CASE/dataset).
+# (default output/CASE/couplings: NAME.SEED/ with the training, rollout/ in it; table.md, errors.svg), DATASET (default output/CASE/dataset).
 set -eu
 report=no
 [ "${1-}" = --report ] && { report=yes; shift; }
