@@ -132,6 +132,7 @@ static PetscErrorCode CreateModels(WeftEvaluation *e, WeftArrays arrays)
 
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
+  if (options.equation != WEFT_EQUATION_FLOW) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "flows alone are compared with a dataset");
   PetscCall(WeftModelCreate(e->grid, e->batch, &options, NULL, PETSC_TRUE, &e->run[WEFT_UNCORRECTED].model));
   PetscCall(WeftModelOptionsDestroy(&options));
   WeftCheck(WeftModelStates(e->run[WEFT_UNCORRECTED].model) == 1, PETSC_COMM_WORLD, "model_steps: the comparison is one of velocities; leave smoke out of the steps");

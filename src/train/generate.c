@@ -92,6 +92,7 @@ static PetscErrorCode CreateModel(Generator *g)
 
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
+  if (options.equation != WEFT_EQUATION_FLOW) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "datasets are made of flows alone");
   options.viscosity_ratio = 1.0; /* this is the reference */
   options.first_sample    = PetscMin(g->first, g->simulations - 1);
   PetscCall(WeftModelCreate(g->fine, batch, &options, NULL, PETSC_TRUE, &g->model));
