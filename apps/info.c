@@ -7,6 +7,7 @@ typedef struct {
   WeftModel model;
   WeftNet   net; /* NULL: the case names none */
   WeftOp    correction;
+  PetscBool points; /* the net is a dense one at points (train_mode points) */
 } Case;
 
 static PetscErrorCode Create(Case *c)
@@ -16,6 +17,7 @@ static PetscErrorCode Create(Case *c)
   WeftGridOptions  box;
   WeftTeamInfo     info;
   PetscBool        set;
+  PetscInt         mode;
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(c, sizeof(*c)));
@@ -25,7 +27,9 @@ static PetscErrorCode Create(Case *c)
   PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(info.space, &box, &c->grid));
   PetscCall(WeftNetGiven(&set));
-  if (set) {
+  PetscCall(WeftGetEnum("train_mode", &mode));
+  c->points = set && mode == 2 ? PETSC_TRUE : PETSC_FALSE;
+  if (set && !c->points) {
     WeftSpace velocity, features;
     PetscCall(WeftModelCreateStateSpace(c->grid, 1, &velocity));
     PetscCall(WeftModelFeatureSpace(c->grid, 1, &features));
@@ -122,8 +126,31 @@ static PetscErrorCode PrintNet(const Case *c)
     flops += layer[i].flops;
     bytes += layer[i].bytes;
   }
-  PetscCall(WeftLog("  %d parameters, %.3g million flops and %.3g MB of features on this rank per sample and step; a cell sees %d cells along each axis; kernels: %s",
+  PetscCall(WeftLog("  %d parameters, %.3g million flops on all ranks and %.3g MB of features on this one per sample and step; a cell sees %d cells along each axis; kernels: %s",
                     (int)WeftSpaceGetInfo(WeftNetParameterSpace(c->net))->count, 1e-6 * (double)flops, 1e-6 * (double)bytes, (int)receptive, WeftKernelsName()));
+  PetscFunctionReturn(0);
+}
+
+/* The dense net u(x, t) of train_mode points: what a point costs. */
+static PetscErrorCode PrintDense(const Case *c)
+{
+  PetscInt  blocks, features, parameters = 0, widths = 0;
+  PetscReal flops = 0.0;
+
+  PetscFunctionBegin;
+  if (!c->points) PetscFunctionReturn(0);
+  PetscCall(WeftGetInt("net_blocks", &blocks));
+  PetscCall(WeftGetInt("net_features", &features));
+  PetscCall(WeftLog("dense net at points        parameters    flop a point"));
+  for (PetscInt l = 0; l <= blocks; l++) {
+    const PetscInt in = l ? features : 2, out = l < blocks ? features : 1;
+    PetscCall(WeftLog("  dense %5d -> %-5d %-6s %8d %15d", (int)in, (int)out, l < blocks ? "tanh" : "none", (int)((in + 1) * out), (int)(2 * in * out)));
+    parameters += (in + 1) * out;
+    flops += 2.0 * (PetscReal)(in * out);
+    widths += out;
+  }
+  PetscCall(WeftLog("  %d parameters, %g flops a point for u, 4 times as many with u_x, u_t, u_xx; %g kB of features a point with these; a point sees itself alone",
+                    (int)parameters, (double)flops, 4e-3 * 2.0 * sizeof(double) * (double)widths));
   PetscFunctionReturn(0);
 }
 
@@ -242,6 +269,7 @@ PetscErrorCode WeftInfo(void)
   PetscCall(PrintGrid(&c));
   PetscCall(PrintStep(&c));
   PetscCall(PrintNet(&c));
+  PetscCall(PrintDense(&c));
   PetscCall(PrintMemory(&c));
   PetscCall(CountMessages(&c, traffic));
   PetscCall(PrintMessages(traffic));

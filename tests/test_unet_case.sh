@@ -31,13 +31,15 @@ grep -q "83521 parameters" log || stop "info does not count the parameters"
 fails() { on 2 "${@:2}" && stop "no error: ${*:2}"; grep -q -e "$1" log || stop "the message does not say '$1'"; [ "$(grep -c 'weft: error' log)" = 1 ] || stop "more than one message"; }
 fails "array .*conv.* another shape\|has no array" simulate "$case/plume.yaml" -net_features 5 -net_levels 3 -simulate_weights net/weights.h5 -output bad
 fails "no multiple of 8; use 24" train "$case/train.yaml" -grid_cells 20,20 -train_dataset data/train.h5 -output bad
-fails "no loss is called 'huber'; use squared, absolute, relative, divergence or spectrum" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_terms huber -output bad
+fails "no loss is called 'huber'; use squared, absolute, relative, divergence, spectrum, momentum or steady" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_terms huber -output bad
 fails "loss_steps.*2 values, at most 1" train "$case/train.yaml" $small -train_dataset data/train.h5 -loss_steps 1,2 -output bad
 fails "net_type.*leave out one" info "$case/train.yaml" -net_layers "conv 1 1" -output bad
 fails "simulate_weights" simulate "$case/plume.yaml" -simulate_weights "" -output bad
 [ -e bad/weights.h5 ] && stop "a file of a run that failed"
 
 points="$WEFT_SOURCE/cases/burgers_pinn/train.yaml"
+on 1 info "$points" -output info || stop "no info of a net at points"
+grep -q "3021 parameters" log || stop "info does not count the parameters of the net at points"
 on 2 train "$points" -train_updates 40 -net_blocks 2 -net_features 6 -optimizer_type adam -optimizer_rate 0.01 -output points || stop "no training at points"
 awk -F, 'NR == 2 { first = $2 } { last = $2 } END { exit !(last < first) }' points/train.csv || stop "train.csv: $(cat points/train.csv)"
 fails "net_type.*mlp" train "$points" -net_type unet -output bad

@@ -63,7 +63,7 @@ PetscErrorCode WeftOpCreateConcat(WeftSpace a, WeftSpace b, WeftSpace y, WeftOp 
    are split over the ranks as the grid is, float64. Input: parameters (NUMBERS: per layer weights [in][out], then biases [out]).
    Output: fields at the points, each a value of the net or a first or second derivative of one by its inputs, exact; so are the
    derivatives of those by the parameters. Not by the points: these are given. width: [layers + 1], first the inputs, last the
-   outputs; up to 3 inputs. Through BLIS in blocks of 64 points; a point's values are the same bits on every layout. */
+   outputs; up to 3 inputs. In blocks of 64 points, wide layers through BLIS; a point's values are the same bits on every layout. */
 typedef struct {
   PetscInt output, first, second; /* of which output, by which inputs; -1: by none */
 } WeftDerivative;
