@@ -191,7 +191,6 @@ WEFT_KEY(invert_series_every, INT, "1", "steps", "steps between two frames of th
 WEFT_KEY(observe_from, ENUM, "reference", "reference|state|file|points|dataset", "data: of a run from the true state and numbers; the true state itself; fields of a series; points of a table; simulations of a dataset")
 WEFT_KEY(observe_file, STRING, "", "", "HDF5 series (observe_from file), dataset, or table whose first line names its columns: x, y, z, step, simulation, fields (observe_from points)")
 WEFT_KEY(observe_frames, INTS, "", "", "frames of that series or dataset, one per observed step; default, for one step: the last")
-WEFT_KEY(observe_fields, STRINGS, "velocity", "", "what is observed: velocity, smoke, or one component, as velocity_x")
 WEFT_KEY(observe_steps, INTS, "", "steps", "steps after which it is observed, 0: the initial state; default the last")
 WEFT_KEY(observe_from, ENUM, "reference", "reference|state|file|points", "data: of a run from the true state and numbers; the true state itself; fields of a file; points of a table")
 WEFT_KEY(observe_file, STRING, "", "", "HDF5 series (observe_from file), or table whose first line names its columns: x, y, z, step, simulation, fields (observe_from points)")
