@@ -398,7 +398,7 @@ def periodic(b):
             "accuracy": {"taylor_green_error": {"Weft": error, "jax-cfd": compared["taylor_green_error"]},
                          "divergence": {"jax-cfd": compared["divergence"]}},
             "differences": "jax-cfd: float32, centred convection and implicit diffusion, pressure by FFT; here float64, "
-                           "semi-Lagrangian advection and explicit diffusion, pressure by transforms. Both of first order in time."}
+                           "explicit diffusion, pressure by transforms. Both convect by centred differences and are of first order in time."}
 
 
 def convolution(b):

@@ -85,6 +85,7 @@ typedef struct {
   PetscInt         steps;
   char           **step;
   WeftAdvectScheme advect_velocity, advect_smoke;
+  PetscBool        convect; /* 'advect velocity' by centred differences instead */
   PetscBool        implicit_diffusion;
   PetscReal        viscosity_ratio; /* viscosity of the reference over that of this grid: 1 (physical), or -dataset_refine squared
                                        (published: the same diffusion number in cells) */

@@ -73,6 +73,11 @@ static PetscErrorCode AddAdvect(Build *b, Target target)
   WeftOp                  op;
 
   PetscFunctionBegin;
+  if (target != TARGET_SMOKE && o->convect) {
+    PetscCall(WeftOpCreateConvect(b->model->velocity, o->dt, &op));
+    PetscCall(Call(b, &op, newest, newest));
+    PetscFunctionReturn(0);
+  }
   PetscCall(WeftOpCreateAdvect(SpaceOf(b, target), b->model->velocity,
                                target == TARGET_SMOKE ? o->advect_smoke : o->advect_velocity, o->dt, &op));
   PetscCall(Call(b, &op, (PetscInt[]){*newest, b->velocity}, newest));

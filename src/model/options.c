@@ -24,7 +24,8 @@ PetscErrorCode WeftModelOptionsFromKeys(WeftModelOptions *options)
     return WeftFailKey(PETSC_COMM_WORLD, "model_steps",
                        "the list is empty; a time step needs at least one operator, for example [advect velocity, project]");
   PetscCall(WeftGetEnum("model_advect_velocity", &scheme));
-  options->advect_velocity = (WeftAdvectScheme)scheme;
+  options->convect         = scheme > WEFT_ADVECT_MACCORMACK ? PETSC_TRUE : PETSC_FALSE;
+  options->advect_velocity = options->convect ? WEFT_ADVECT_SEMI_LAGRANGIAN : (WeftAdvectScheme)scheme;
   PetscCall(WeftGetEnum("model_advect_smoke", &scheme));
   options->advect_smoke = (WeftAdvectScheme)scheme;
   PetscCall(WeftGetEnum("model_diffusion", &diffusion));
