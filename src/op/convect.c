@@ -42,6 +42,7 @@ WEFT_INLINE void ApplyLoop(const PetscInt dim, WeftRows rows, const Component *p
   for (PetscInt k = 0; k < rows.n[2]; k++) {
     for (PetscInt j = 0; j < rows.n[1]; j++) {
       const PetscInt row = WEFT_ROW(rows, j, k);
+#pragma GCC ivdep /* more arrays than the compiler compares */
       for (PetscInt i = row; i < row + rows.n[0]; i++) {
         double gone = a * (AtCell(u, i, s) - AtCell(u, i - s, s));
         if (dim > 1) gone += b * (AtEdge(u, v, i + t, s, t) - AtEdge(u, v, i, s, t));
@@ -109,6 +110,7 @@ WEFT_INLINE void AdjointLoop(const PetscInt dim, WeftRows rows, const Component 
   for (PetscInt k = 0; k < rows.n[2]; k++) {
     for (PetscInt j = 0; j < rows.n[1]; j++) {
       const PetscInt row = WEFT_ROW(rows, j, k);
+#pragma GCC ivdep /* more arrays than the compiler compares */
       for (PetscInt i = row; i < row + rows.n[0]; i++) {
         double got = bar[i] + (CellGives(u, bar, i, s, a) + CellGives(u, bar, i - s, s, a));
         if (dim > 1) got += 0.5 * (EdgeGives(v, bar, v_bar, i, s, t, a, b) + EdgeGives(v, bar, v_bar, i + t, s, t, a, b));
