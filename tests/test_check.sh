@@ -47,4 +47,5 @@ refused "say one of them" -model_reynolds 100 -model_viscosity 0.1
 refused "check_spinup .*cannot be negative" -model_reynolds 100 -check_spinup -1
 fast="-model_reynolds 100,400 -check_operators no -check_rollout no"
 refused "missing.h5" $fast -check_compare missing.h5
+refused "of a node; give it a budget with -tape_memory" $fast -train_unroll 1000000 -train_loss_every 1000000
 refused "another net, grid or batch" $fast -net_layers "conv 1 2" -check_compare double/gradient.h5

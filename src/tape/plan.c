@@ -1,5 +1,6 @@
 /* From bytes to a schedule: how many checkpoints, where, and how many records. */
 #include <errno.h>
+#include <unistd.h>
 #include "tape/impl.h"
 
 static double Bytes(const WeftTapeSizes *s, const WeftTapePlan *p)
@@ -71,6 +72,18 @@ static PetscErrorCode FailBudget(WeftRollout r, const WeftTapeSizes *sizes)
   PetscFunctionReturn(WeftFail(r->comm, "tape_memory: a rank needs at least %.4g MB for the tape of a rollout (two states of %.4g MB, a checkpoint, a record of %.4g MB, adjoints), more than the %.4g MB allowed; raise -tape_memory, lower the batch or use more ranks", 1e-6 * Bytes(sizes, &least), 1e-6 * (double)sizes->place, 1e-6 * (double)sizes->record, 1e-6 * (double)r->options.memory));
 }
 
+/* More than the whole memory of the smallest node would be promised by the allocator, and end in a kill. */
+static PetscErrorCode CheckNode(WeftRollout r, const WeftTapeSizes *sizes)
+{
+  const double bytes = Bytes(sizes, &r->plan);
+  double       node  = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &node, 1, MPI_DOUBLE, MPI_MIN, r->comm));
+  if (node <= 0.0 || bytes <= node) PetscFunctionReturn(0); /* not above 0: the system does not tell */
+  PetscFunctionReturn(WeftFail(r->comm, "the tape of %" PetscInt_FMT " steps takes %.4g GB on a rank, more than the %.4g GB of a node; give it a budget with -tape_memory, within which steps are played again from checkpoints, lower the batch or use more ranks", r->options.length, 1e-9 * bytes, 1e-9 * node));
+}
+
 PetscErrorCode WeftRolloutPlan(WeftRollout r, const WeftTapeSizes *sizes, const WeftTapePlan *given, WeftDisk *disk)
 {
   const WeftRolloutOptions *o = &r->options;
@@ -85,6 +98,7 @@ PetscErrorCode WeftRolloutPlan(WeftRollout r, const WeftTapeSizes *sizes, const 
   if (o->disk[0]) slots = o->disk_memory ? (PetscInt)PetscMin((double)o->disk_memory / (double)all.slot, (double)o->length) : o->length;
   if (given) r->plan = *given;
   else if (!WeftTapePlanWithin(&all, o->length, o->memory, slots, &r->plan)) PetscFunctionReturn(FailBudget(r, &all));
+  PetscCall(CheckNode(r, &all));
   if (!r->plan.on_disk) PetscFunctionReturn(0);
   PetscCall(TakeDisk(r, all.slot, r->plan.on_disk, &slots, disk));
   if (slots == r->plan.on_disk) PetscFunctionReturn(0);
