@@ -194,6 +194,15 @@ def plots(results, folder):
         figure.savefig(folder / "roofline.svg", bbox_inches="tight", metadata={"Date": None})
 
 
+def renewed(text, tables, data):
+    """The text of a page with its tables, each between <!-- name --> and <!-- end -->, made anew."""
+    for name, make in tables.items():
+        text, places = re.subn(f"<!-- {name} -->.*?<!-- end -->", lambda _: f"<!-- {name} -->\n{make(data)}\n<!-- end -->", text, flags=re.S)
+        if not places:
+            raise SystemExit(f"the page has no place <!-- {name} --> ... <!-- end --> for a table")
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", default=str(ROOT / "bench/results.json"))
@@ -201,11 +210,8 @@ def main():
     parser.add_argument("--check", action="store_true", help="only say whether the page holds what the results give")
     options, _ = parser.parse_known_args()
     results, page = json.loads(pathlib.Path(options.results).read_text()), pathlib.Path(options.page)
-    before = text = (page if page.exists() else ROOT / "docs/performance.md").read_text()
-    for name, make in TABLES.items():
-        text, found = re.subn(f"<!-- {name} -->.*?<!-- end -->", lambda _: f"<!-- {name} -->\n{make(results)}\n<!-- end -->", text, flags=re.S)
-        if not found:
-            raise SystemExit(f"{page} has no place <!-- {name} --> ... <!-- end --> for a table")
+    before = (page if page.exists() else ROOT / "docs/performance.md").read_text()
+    text = renewed(before, TABLES, results)
     if options.check:
         raise SystemExit(0 if text == before else f"{page} is not what {options.results} gives; run bench/run.sh --report")
     page.write_text(text)

@@ -15,6 +15,7 @@ import re
 import statistics
 
 import compare
+import report
 import scaling_model
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -93,7 +94,7 @@ def times(bench):
 # ---- tables ----------------------------------------------------------------------------------------------------------------------
 
 def table(head, rows):
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+    return report.table([str(one) for one in head], [[str(one) for one in row] for row in rows])
 
 
 def both(one, kind, scale, form):
@@ -197,11 +198,8 @@ def main():
     data = json.loads(json.dumps(data))
     if every or options.counts or options.times:
         path.write_text(json.dumps(data, indent=1) + "\n")
-    before = text = page.read_text()
-    for name, make in TABLES.items():
-        text, places = re.subn(f"<!-- {name} -->.*?<!-- end -->", lambda _: f"<!-- {name} -->\n{make(data)}\n<!-- end -->", text, flags=re.S)
-        if not places:
-            raise SystemExit(f"{page} has no place <!-- {name} --> ... <!-- end --> for a table")
+    before = page.read_text()
+    text = report.renewed(before, TABLES, data)
     if options.check:
         raise SystemExit(0 if text == before else f"{page} is not what {path} gives; run python3 bench/scaling.py --report")
     page.write_text(text)
