@@ -46,8 +46,6 @@ WEFT_KEY(model_log_conductivity, STRINGS, "", "", "expression: natural logarithm
 WEFT_KEY(model_source, STRINGS, "", "1/time", "expression: source of darcy; default 0")
 WEFT_KEY(model_dt, REAL, "", "time", "time step")
 WEFT_KEY(model_steps, STRINGS, "diffuse velocity, advect velocity, project", "", "operators of one time step, in order: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, control, waves, prescribe, obstacle, project, correct")
-WEFT_KEY(model_advect_velocity, ENUM, "semi_lagrangian", "semi_lagrangian|maccormack", "scheme of 'advect velocity'")
-WEFT_KEY(model_steps, STRINGS, "diffuse velocity, advect velocity, project", "", "operators of one time step, in order: diffuse velocity|smoke, advect velocity|smoke, inflow, buoyancy, force, control, prescribe, obstacle, project, correct")
 WEFT_KEY(model_advect_velocity, ENUM, "semi_lagrangian", "semi_lagrangian|maccormack|centred", "scheme of 'advect velocity'; centred: differences in flux form, by an explicit Euler step, stable for model_dt <= 2 viscosity / velocity^2")
 WEFT_KEY(model_advect_smoke, ENUM, "semi_lagrangian", "semi_lagrangian|maccormack", "scheme of 'advect smoke'")
 WEFT_KEY(model_diffusion, ENUM, "explicit", "explicit|implicit", "scheme of 'diffuse': an explicit Euler step, stable up to viscosity dt 2 dim / h^2 = 1; or backward Euler, stable always, a linear solve (by PETSc with -solve_ksp_type or -solve_pc_type)")
