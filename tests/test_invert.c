@@ -197,7 +197,7 @@ static PetscErrorCode TestRecovered(void)
   PetscCall(TestSetKey("output", folder));
   PetscCall(WeftInvert());
   PetscCall(Summary("viscosity", "value", 1, value));
-  PetscCall(TestClose(value[0], 2e-3, 5e-4, "viscosity"));
+  PetscCall(TestClose(value[0], 2e-3, 5e-4, "viscosity")); /* 32 values with noise do not tell more: README of the case */
   PetscCall(Summary("velocity", "error", 1, value));
   PetscCall(TestClose(value[0], 0.0, 0.04, "relative error of the initial velocity"));
   PetscCall(FlowCase("control/invert.yaml"));
