@@ -79,7 +79,7 @@ static PetscErrorCode WriteSeries(WeftGrid grid, WeftState state[2], const char 
 
 static PetscErrorCode Data(WeftSpace space, WeftState state, const char *path, PetscInt frames, PetscBool read)
 {
-  WeftDataInfo info = {1, frames, 1, {"viscosity"}, 0.0, 0.5};
+  WeftDataInfo info = {1, frames, 1, {"viscosity"}, 0.0, 0.5, PETSC_FALSE};
   PetscReal    number = 0.125;
   WeftDataFile file;
 

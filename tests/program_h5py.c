@@ -38,7 +38,7 @@ static PetscErrorCode ReadMine(WeftSpace space, WeftState state)
 
 static PetscErrorCode Write(WeftGrid grid, WeftSpace space, WeftState state)
 {
-  const WeftDataInfo info     = {1, 20, 1, {"reynolds"}, 0.0, 1.0};
+  const WeftDataInfo info     = {1, 20, 1, {"reynolds"}, 0.0, 1.0, PETSC_FALSE};
   const PetscReal    reynolds = 100.0;
   const double       flat[]   = {1.0, 2.0, 3.0};
   const PetscInt     three    = 3;

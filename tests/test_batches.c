@@ -116,7 +116,7 @@ static PetscErrorCode TestRefused(void)
 /* Half of the frames on disk, read ahead or (updates out of order) not: the same bits, in bounded memory. */
 static PetscErrorCode TestStreamed(void)
 {
-  const size_t frame = (size_t)(2 * N * N / PetscGlobalSize) * sizeof(double), budget = 18 * frame;
+  const size_t frame = (size_t)(2 * N * N / PetscGlobalSize) * sizeof(float), budget = 18 * frame;
   WeftTrainer  all, streamed;
   PetscReal    loss, expected_loss;
   double      *gradient, *expected;
@@ -167,7 +167,7 @@ static PetscErrorCode TestResident(void)
   PetscCall(LoadCase("correct]}\ntrain: {memory: 4MB, disk: .}"));
   PetscCall(WeftGridOptionsFromKeys(&box));
   PetscCall(WeftGridCreate(PETSC_COMM_WORLD, &box, &grid));
-  PetscCall(WeftFramesCreate(grid, COUNT, VALUES, AHEAD, &frames));
+  PetscCall(WeftFramesCreate(grid, COUNT, VALUES, AHEAD, PETSC_FALSE, &frames));
   PetscCall(PetscMalloc1(VALUES, &values));
   for (PetscInt f = 0; f < COUNT; f++) {
     for (PetscInt i = 0; i < VALUES; i++) values[i] = (double)(f * VALUES + i);

@@ -125,7 +125,7 @@ static PetscErrorCode Untrusted(const char *arrays, const char *dataset)
 
 static PetscErrorCode Test(void)
 {
-  const WeftDataInfo info = {1, 2, 1, {"reynolds"}, 0.0, 1.0};
+  const WeftDataInfo info = {1, 2, 1, {"reynolds"}, 0.0, 1.0, PETSC_FALSE};
   const PetscReal    number = 100.0;
   char               arrays[256], series_path[256], dataset[256];
   WeftGridOptions    box;

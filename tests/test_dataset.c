@@ -72,7 +72,7 @@ static PetscErrorCode Write(PetscInt replicas, PetscInt dim, const char *path)
 {
   const PetscMPIInt  ranks = PetscGlobalSize, size = ranks / (PetscMPIInt)replicas;
   const PetscInt     replica = PetscGlobalRank / size;
-  const WeftDataInfo info    = {SIMULATIONS, FRAMES, 2, {"viscosity", "angle"}, 0.5, 0.25};
+  const WeftDataInfo info    = {SIMULATIONS, FRAMES, 2, {"viscosity", "angle"}, 0.5, 0.25, PETSC_FALSE};
   MPI_Comm           space_comm;
   WeftGrid           grid;
   WeftSpace          space;
@@ -219,7 +219,7 @@ static PetscErrorCode Refuse(const char *good)
   PetscCall(TestDamage(good, bad, -1, 0, TestSize(good) / 2));
   TestFails(WeftDataOpen(PETSC_COMM_WORLD, space[0], bad, &info, &file), "truncated");
   { /* one frame only, then a value that is not finite on one rank alone */
-    const WeftDataInfo two = {1, 2, 0, {""}, 0.0, 1.0};
+    const WeftDataInfo two = {1, 2, 0, {""}, 0.0, 1.0, PETSC_FALSE};
     PetscCall(WeftDataCreate(PETSC_COMM_WORLD, space[0], TestPath("dataset_unfinished", ".h5"), &two, &file));
     PetscCall(WeftDataWrite(file, 0, 1, state, 0));
     if (PetscGlobalRank == PetscGlobalSize - 1) {

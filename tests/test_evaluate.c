@@ -268,7 +268,7 @@ static PetscErrorCode BlowUp(double error[2][SIMULATIONS][FRAMES - 1][3], double
 static PetscErrorCode TooViscous(void)
 {
   const PetscReal    numbers[2][2] = {{1000.0, 0.01}, {0.1, 100.0}};
-  const WeftDataInfo info          = {2, 2, 2, {"reynolds", "viscosity"}, 0.0, 1.0};
+  const WeftDataInfo info          = {2, 2, 2, {"reynolds", "viscosity"}, 0.0, 1.0, PETSC_FALSE};
   char               path[96];
   WeftDataFile       file;
   WeftState          rest;

@@ -97,7 +97,7 @@ static PetscErrorCode TestStart(void)
 static PetscErrorCode WriteDataset(const char *path)
 {
   static const PetscInt steps[] = {0, 1, 2};
-  WeftDataInfo          info    = {2, 3, 0, {""}, 0.0, 0.2};
+  WeftDataInfo          info    = {2, 3, 0, {""}, 0.0, 0.2, PETSC_FALSE};
   WeftDataFile          file;
   WeftState             rest;
   Flow                  f;

@@ -40,6 +40,7 @@ typedef struct {
   PetscInt  simulations, frames, numbers;
   char      number[8][32];          /* names of the per-simulation numbers, as "viscosity", "reynolds" */
   PetscReal first_time, frame_time; /* time of frame 0, time between frames */
+  PetscBool single;                 /* of a file that is read: every field is float32 */
 } WeftDataInfo;
 /* Collective on world, the communicator of all replicas: each has its own grid of the same box. */
 PetscErrorCode WeftDataCreate(MPI_Comm world, WeftSpace fields, const char *path, const WeftDataInfo *info, WeftDataFile *file);

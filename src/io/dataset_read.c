@@ -12,6 +12,15 @@ static int Shape(hid_t dataset, hsize_t dims[H5S_MAX_RANK])
   return rank;
 }
 
+static PetscBool IsSingle(hid_t dataset)
+{
+  const hid_t     type   = H5Dget_type(dataset);
+  const PetscBool single = H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) <= sizeof(float) ? PETSC_TRUE : PETSC_FALSE;
+
+  H5Tclose(type);
+  return single;
+}
+
 /* Opens field f; the first one says how many simulations and frames there are. Notes what does not fit. */
 static void OpenItem(WeftDataFile d, PetscInt f)
 {
@@ -36,6 +45,7 @@ static void OpenItem(WeftDataFile d, PetscInt f)
   WeftDimsText(rank - 2, dims + 2, theirs, sizeof(theirs));
   WeftDimsText(rank - 2, item->slab.dims + 2, mine, sizeof(mine));
   if (WeftFileFault(&d->file, strcmp(theirs, mine) ? PETSC_TRUE : PETSC_FALSE, "%s: the field %s has %s values, this grid and its sides need %s (slow to fast axis); are the sides others?", d->file.path, info->name[f], theirs, mine)) return;
+  d->info.single = IsSingle(item->dataset) && (d->items == 1 || d->info.single) ? PETSC_TRUE : PETSC_FALSE;
   if (d->items == 1) {
     d->info.simulations = (PetscInt)dims[0];
     d->info.frames      = (PetscInt)dims[1];

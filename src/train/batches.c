@@ -91,7 +91,7 @@ static PetscErrorCode ReadAll(WeftBatches b, const char *path)
   frames = b->info.simulations * b->info.frames;
   if (skip) PetscCall(PetscMalloc1(frames, &b->sound));
   PetscCall(PetscCalloc1(2 * frames * info->fields, &b->sums));
-  PetscCall(WeftFramesCreate(info->grid, frames, b->frame_values, info->batch * (b->unroll + 1), &b->frames));
+  PetscCall(WeftFramesCreate(info->grid, frames, b->frame_values, info->batch * (b->unroll + 1), b->info.single, &b->frames));
   PetscCall(PetscMalloc1(b->info.simulations * PetscMax(b->info.numbers, 1), &b->numbers));
   PetscCall(PetscMalloc1(PetscMax(b->frame_values, 1), &values));
   PetscCall(WeftStateCreate(b->space, &state));

@@ -4,28 +4,30 @@
 #include "train/frames.h"
 
 struct _n_WeftFrames {
-  WeftGrid grid;
-  PetscInt frames, values, resident, buffers;
-  double  *value; /* [resident][values] */
-  WeftDisk disk;  /* of the others; NULL: there are none */
-  char     folder[PETSC_MAX_PATH_LEN];
+  WeftGrid  grid;
+  PetscInt  frames, values, resident, buffers;
+  PetscBool single;
+  size_t    bytes; /* of a frame */
+  char     *value; /* [resident][values] */
+  double   *wide;  /* a frame of float32 that was asked for */
+  WeftDisk  disk;  /* of the others; NULL: there are none */
+  char      folder[PETSC_MAX_PATH_LEN];
 };
 
-static PetscErrorCode Spill(WeftFrames f, size_t bytes)
+static PetscErrorCode Spill(WeftFrames f)
 {
   PetscInt got = 0;
   int      error = 0;
 
   PetscFunctionBegin;
   PetscCall(WeftGetString("train_disk", f->folder, sizeof(f->folder)));
-  if (f->resident < f->frames) PetscCall(WeftDiskCreate(f->folder, f->frames - f->resident, bytes, f->buffers, &got, &error, &f->disk));
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, got < f->frames - f->resident ? PETSC_TRUE : PETSC_FALSE, "train_disk: folder %s has room for %" PetscInt_FMT " of the %" PetscInt_FMT " frames of %.4g MB that train_memory leaves over on a rank (%s); name a folder on a larger disk of this node, or raise train_memory", f->folder, got, f->frames - f->resident, 1e-6 * (double)bytes, strerror(error)));
+  if (f->resident < f->frames) PetscCall(WeftDiskCreate(f->folder, f->frames - f->resident, f->bytes, f->buffers, &got, &error, &f->disk));
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, got < f->frames - f->resident ? PETSC_TRUE : PETSC_FALSE, "train_disk: folder %s has room for %" PetscInt_FMT " of the %" PetscInt_FMT " frames of %.4g MB that train_memory leaves over on a rank (%s); name a folder on a larger disk of this node, or raise train_memory", f->folder, got, f->frames - f->resident, 1e-6 * (double)f->bytes, strerror(error)));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values, PetscInt ahead, WeftFrames *store)
+PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values, PetscInt ahead, PetscBool single, WeftFrames *store)
 {
-  const size_t bytes = sizeof(double) * (size_t)PetscMax(values, 1);
   size_t       budget;
   WeftFrames   f;
 
@@ -38,10 +40,13 @@ PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values,
   f->values   = values;
   f->resident = frames;
   f->buffers  = 2 * ahead + 1;
-  if (budget && (size_t)frames * bytes > budget) f->resident = (PetscInt)(budget / bytes) - f->buffers;
-  PetscCall(WeftAgree(PETSC_COMM_WORLD, f->resident < 0 ? PETSC_TRUE : PETSC_FALSE, "train_memory: the frames of two updates alone take %.4g MB on a rank, more than the %.4g MB allowed; raise -train_memory, lower train_batch or train_unroll, or use more ranks", 1e-6 * (double)f->buffers * (double)bytes, 1e-6 * (double)budget));
-  PetscCall(PetscMalloc1((size_t)f->resident * (size_t)PetscMax(values, 1), &f->value));
-  PetscCall(Spill(f, bytes));
+  f->single   = single;
+  f->bytes    = (single ? sizeof(float) : sizeof(double)) * (size_t)PetscMax(values, 1);
+  if (budget && (size_t)frames * f->bytes > budget) f->resident = (PetscInt)(budget / f->bytes) - f->buffers;
+  PetscCall(WeftAgree(PETSC_COMM_WORLD, f->resident < 0 ? PETSC_TRUE : PETSC_FALSE, "train_memory: the frames of two updates alone take %.4g MB on a rank, more than the %.4g MB allowed; raise -train_memory, lower train_batch or train_unroll, or use more ranks", 1e-6 * (double)f->buffers * (double)f->bytes, 1e-6 * (double)budget));
+  PetscCall(PetscMalloc1((size_t)f->resident * f->bytes, &f->value));
+  if (single) PetscCall(PetscMalloc1(PetscMax(values, 1), &f->wide));
+  PetscCall(Spill(f));
   *store = f;
   PetscFunctionReturn(0);
 }
@@ -49,10 +54,12 @@ PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values,
 PetscErrorCode WeftFramesPut(WeftFrames f, PetscInt frame, const double values[])
 {
   const PetscBool stays = frame < f->resident ? PETSC_TRUE : PETSC_FALSE;
-  char           *place = stays ? (char *)(f->value + (size_t)frame * (size_t)f->values) : WeftDiskTake(f->disk, frame - f->resident);
+  char           *place = stays ? f->value + (size_t)frame * f->bytes : WeftDiskTake(f->disk, frame - f->resident);
 
   PetscFunctionBegin;
-  memcpy(place, values, sizeof(double) * (size_t)f->values);
+  if (f->single)
+    for (PetscInt i = 0; i < f->values; i++) ((float *)(void *)place)[i] = (float)values[i];
+  else memcpy(place, values, sizeof(double) * (size_t)f->values);
   if (!stays) WeftDiskWrite(f->disk, frame - f->resident);
   PetscFunctionReturn(0);
 }
@@ -65,18 +72,20 @@ void WeftFramesFetch(WeftFrames f, PetscInt frame)
 PetscErrorCode WeftFramesGet(WeftFrames f, PetscInt frame, const double **values)
 {
   int         error = 0;
-  const char *read  = frame < f->resident ? NULL : WeftDiskRead(f->disk, frame - f->resident, &error);
+  const char *place = frame < f->resident ? f->value + (size_t)frame * f->bytes : WeftDiskRead(f->disk, frame - f->resident, &error);
 
   PetscFunctionBegin;
   if (error) PetscCall(WeftGridNote(f->grid, "train_disk: a frame of the dataset is lost in %s (%s); start the training again from its last checkpoint, with another folder", f->folder, strerror(error)));
-  *values = read ? (const double *)(const void *)read : error ? (const double *)(const void *)WeftDiskTake(f->disk, -1) : f->value + (size_t)frame * (size_t)f->values;
+  if (error) place = WeftDiskTake(f->disk, -1);
+  for (PetscInt i = 0; i < f->values && f->single; i++) f->wide[i] = (double)((const float *)(const void *)place)[i];
+  *values = f->single ? f->wide : (const double *)(const void *)place;
   PetscFunctionReturn(0);
 }
 
 void WeftFramesMemory(WeftFrames f, PetscInt *resident, size_t *bytes)
 {
   *resident = f->resident;
-  *bytes    = sizeof(double) * (size_t)f->values * (size_t)(f->resident + (f->disk ? f->buffers : 0));
+  *bytes    = f->bytes * (size_t)(f->resident + (f->disk ? f->buffers : 0));
 }
 
 PetscErrorCode WeftFramesDestroy(WeftFrames *store)
@@ -88,6 +97,7 @@ PetscErrorCode WeftFramesDestroy(WeftFrames *store)
   if (!f) PetscFunctionReturn(0);
   PetscCall(WeftDiskDestroy(&f->disk));
   PetscCall(PetscFree(f->value));
+  PetscCall(PetscFree(f->wide));
   PetscCall(WeftGridDestroy(&f->grid));
   PetscCall(PetscFree(f));
   PetscFunctionReturn(0);

@@ -4,10 +4,11 @@
 #include <weft/grid.h>
 
 typedef struct _n_WeftFrames *WeftFrames;
-/* Room for `frames` frames of `values` numbers each on this rank (-train_memory, -train_disk). ahead: frames of an update of this replica, twice
+/* Room for `frames` frames of `values` numbers each on this rank (-train_memory, -train_disk); single: that are float32, and are kept
+   as such. ahead: frames of an update of this replica, twice
    as many stand in memory beside those that stay there. Fails when the budget does not hold these, or the folder not the rest.
    Collective on the world. */
-PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values, PetscInt ahead, WeftFrames *store);
+PetscErrorCode WeftFramesCreate(WeftGrid grid, PetscInt frames, PetscInt values, PetscInt ahead, PetscBool single, WeftFrames *store);
 PetscErrorCode WeftFramesDestroy(WeftFrames *store);
 /* Every frame once, before any is asked for. Not collective, like the two that follow. */
 PetscErrorCode WeftFramesPut(WeftFrames store, PetscInt frame, const double values[]);

@@ -114,7 +114,7 @@ static PetscErrorCode CreateModel(Generator *g)
 static PetscErrorCode OpenFiles(Generator *g, const char *folder)
 {
   static const char *const names[] = {"train.h5", "test.h5"};
-  WeftDataInfo             info    = {0, 0, 0, {"", ""}, 0.0, 0.0};
+  WeftDataInfo             info    = {0};
   PetscReal                values[3];
 
   PetscFunctionBegin;

@@ -57,7 +57,7 @@ static PetscErrorCode Prepare(void)
 /* The seeds: whole files without a seal, or their seal would be all that is tried. */
 static PetscErrorCode Seed(const char *folder)
 {
-  const WeftDataInfo info = {2, 2, 1, {"reynolds"}, 0.0, 1.0};
+  const WeftDataInfo info = {2, 2, 1, {"reynolds"}, 0.0, 1.0, PETSC_FALSE};
   const PetscInt     shape[] = {4, 3};
   const PetscReal    number  = 100.0;
   const double       values[12] = {1.0, 2.0};
