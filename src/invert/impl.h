@@ -84,6 +84,7 @@ struct _n_WeftInversion {
   Tao          tao;
   PetscInt     evaluations, iteration, iterations; /* done; done; asked for */
   PetscReal    loss, gradient_norm;       /* of the last evaluation */
+  PetscReal    gradient_error;            /* estimate of its relative error, with -gradient_accuracy; negative: there is none */
   PetscReal    first_norm, best_loss;     /* gradient norm at the first iterate */
   PetscBool    resumed;                   /* goes on at iteration resumed_at */
   PetscInt     best_at, resumed_at, checkpoint_every; /* iterations */

@@ -172,6 +172,29 @@ static PetscErrorCode Refuse(WeftInversion v, Vec z, PetscReal *loss, Vec gradie
   return WeftFail(PETSC_COMM_WORLD, "evaluation %" PetscInt_FMT ": the loss or its gradient is not finite; lower optimizer_rate, bound the unknowns, or play fewer invert_steps", v->evaluations);
 }
 
+/* The reverse sweep. The error that implicit solves estimate, with -gradient_accuracy, is summed over all sweeps: that of this one
+   is what it adds. The largest of the replicas. */
+static PetscErrorCode Reverse(WeftInversion v)
+{
+  const WeftOp       implicit = WeftModelImplicit(v->model);
+  WeftImplicitReport before, after;
+  PetscReal          accuracy;
+
+  PetscFunctionBegin;
+  if (implicit) PetscCall(WeftImplicitGetReport(implicit, &before));
+  if (v->count) {
+    PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
+    PetscCall(WeftObserveStartAdjoint(v));
+  }
+  PetscCall(WeftGetReal("gradient_accuracy", &accuracy));
+  v->gradient_error = -1.0;
+  if (!implicit || !(accuracy > 0.0)) PetscFunctionReturn(0);
+  PetscCall(WeftImplicitGetReport(implicit, &after));
+  v->gradient_error = after.adjoint_error - before.adjoint_error;
+  PetscCall(WeftReduce(&v->gradient_error, 1, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Vec gradient)
 {
   PetscReal sums[WEFT_TERMS_MAX + 1];
@@ -197,10 +220,7 @@ PetscErrorCode WeftInversionEvaluate(WeftInversion v, Vec z, PetscReal *loss, Ve
   *loss = v->loss;
   if (sums[v->terms] > 0.0 || !isfinite(v->loss)) PetscFunctionReturn(Refuse(v, z, loss, gradient));
   if (!gradient) PetscFunctionReturn(0);
-  if (v->count) {
-    PetscCall(WeftRolloutReverse(v->rollout, NULL, v->bar));
-    PetscCall(WeftObserveStartAdjoint(v));
-  }
+  PetscCall(Reverse(v));
   PetscCall(WeftUnknownsGradient(v, gradient));
   PetscCall(VecNorm(gradient, NORM_2, &v->gradient_norm));
   if (!isfinite(v->gradient_norm)) PetscFunctionReturn(Refuse(v, z, loss, gradient));

@@ -23,7 +23,7 @@ PetscErrorCode WeftHistoryOpen(WeftInversion v)
   if (!v->table || end) PetscFunctionReturn(0);
   fprintf(v->table, "iteration,loss");
   for (PetscInt t = 0; t < v->terms; t++) fprintf(v->table, ",%s", v->term[t].name);
-  fprintf(v->table, ",gradient_norm,evaluations,seconds\n");
+  fprintf(v->table, ",gradient_norm,evaluations,seconds%s\n", WeftModelImplicit(v->model) ? ",gradient_error" : "");
   PetscFunctionReturn(0);
 }
 
@@ -36,7 +36,10 @@ PetscErrorCode WeftHistoryRow(WeftInversion v)
     if (isnan(v->term[t].value)) fprintf(v->table, ","); /* the optimiser's iterate is not the place of its last evaluation */
     else fprintf(v->table, ",%.12g", (double)v->term[t].value);
   }
-  fprintf(v->table, ",%.9g,%d,%.6g\n", (double)v->gradient_norm, (int)v->evaluations, v->seconds_before + MPI_Wtime() - v->begin);
+  fprintf(v->table, ",%.9g,%d,%.6g", (double)v->gradient_norm, (int)v->evaluations, v->seconds_before + MPI_Wtime() - v->begin);
+  if (WeftModelImplicit(v->model)) fprintf(v->table, ",");
+  if (v->gradient_error >= 0.0) fprintf(v->table, "%.3g", (double)v->gradient_error);
+  fprintf(v->table, "\n");
   fflush(v->table);
   PetscFunctionReturn(0);
 }
@@ -89,6 +92,10 @@ PetscErrorCode WeftInversionReport(WeftInversion v)
   }
   PetscCall(WeftSummaryReal(summary, "gradient_norm", v->gradient_norm));
   PetscCall(WeftSummaryReal(summary, "first_gradient_norm", v->first_norm));
+  if (v->gradient_error >= 0.0) {
+    PetscCall(WeftSummaryReal(summary, "gradient_error", v->gradient_error));
+    PetscCall(WeftLog("relative error of the last gradient, estimated: %.2g", (double)v->gradient_error));
+  }
   PetscCall(WeftSummaryString(summary, "ending", endings[v->ending]));
   if (v->reason) PetscCall(WeftSummaryString(summary, "tao_reason", v->reason));
   if (v->refused) PetscCall(WeftLog("the model failed at %d trial points of the line search, which took shorter steps", (int)v->refused));
