@@ -84,14 +84,16 @@ static PetscErrorCode DestroyCase(Case *c)
 /* bar := gradient of <w, y>. Numbers are summed over the ranks. */
 static PetscErrorCode Gradient(Case *c)
 {
-  WeftRecord record;
+  PetscErrorCode ierr;
+  WeftRecord     record;
 
   PetscFunctionBegin;
   for (PetscInt i = 0; i < c->inputs; i++) PetscCall(WeftStateZero(c->bar[i]));
   PetscCall(WeftRecordCreate(c->op, &record));
-  PetscCall(WeftOpApply(c->op, c->x, &c->y, record));
-  PetscCall(WeftOpAdjoint(c->op, c->x, &c->y, record, &c->w, c->bar));
+  ierr = WeftOpApply(c->op, c->x, &c->y, record);
+  if (!ierr) ierr = WeftOpAdjoint(c->op, c->x, &c->y, record, &c->w, c->bar);
   PetscCall(WeftRecordDestroy(&record));
+  if (ierr) PetscFunctionReturn(ierr);
   for (PetscInt i = VISCOSITY; i < c->inputs; i++) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, WeftStateDataWrite(c->bar[i]), (PetscMPIInt)(WeftSpaceGetInfo(WeftStateSpace(c->bar[i]))->bytes / sizeof(double)), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   PetscFunctionReturn(0);
 }
@@ -194,6 +196,7 @@ static PetscErrorCode TestPreconditioners(void)
     Case c;
     PetscCall(CreateCase(PETSC_TRUE, 2, WEFT_SIDE_PERIODIC, 0.5, 0.02, 0.05, NULL, &c));
     TestFails(Gradient(&c), "true residual");
+    PetscCall(DestroyCase(&c));
   }
   PetscCall(PetscOptionsClearValue(NULL, "-adjoint_ksp_type"));
   PetscCall(PetscOptionsClearValue(NULL, "-adjoint_pc_type"));
@@ -388,6 +391,7 @@ static PetscErrorCode Failing(const char *option, const char *value, PetscBool b
   PetscCall(CreateCase(burgers, 1, WEFT_SIDE_PERIODIC, 1.0, dt, viscosity, NULL, &c));
   TestFails(Gradient(&c), message);
   PetscCall(PetscOptionsClearValue(NULL, option));
+  PetscCall(DestroyCase(&c));
   PetscFunctionReturn(0);
 }
 
@@ -409,6 +413,7 @@ static PetscErrorCode TestFailures(void)
   PetscCall(CreateCase(PETSC_FALSE, 1, WEFT_SIDE_PERIODIC, 1.0, 0.01, singular, NULL, &c));
   PetscCall(WeftStateZero(c.x[VELOCITY]));
   TestFails(Gradient(&c), "failed");
+  PetscCall(DestroyCase(&c));
   PetscFunctionReturn(0);
 }
 
