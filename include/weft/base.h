@@ -156,6 +156,8 @@ PetscErrorCode WeftSummaryDestroy(WeftSummary *summary);
 PetscErrorCode WeftOutputFolder(const char *verb, char path[], size_t room);
 /* Name of the loaded case: the folder of the case file. */
 const char *WeftCaseName(void);
+/* How many ranks of this run share the memory of this rank's node; 1 or more after WeftInitialize. Not collective. */
+int WeftNodeRanks(void);
 
 /* ---- cost: where the time goes, what the ranks tell each other ------------------------------------------------ */
 

@@ -38,6 +38,21 @@ static int SplitArguments(int argc, char **argv)
 
 PetscLogDouble WeftStartTime;
 
+static PetscMPIInt node_ranks = 1;
+
+int WeftNodeRanks(void) { return node_ranks; }
+
+static PetscErrorCode CountNode(void)
+{
+  MPI_Comm node;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_split_type(PETSC_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  PetscCallMPI(MPI_Comm_size(node, &node_ranks));
+  PetscCallMPI(MPI_Comm_free(&node));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
 {
   PetscErrorCode ierr;
@@ -51,6 +66,7 @@ PetscErrorCode WeftInitialize(int *argc, char ***argv, const char *help)
   PetscFunctionBegin;
   PetscCall(PetscTime(&WeftStartTime));
   PetscCall(PetscPushErrorHandler(HandleError, NULL));
+  PetscCall(CountNode());
   PetscCall(WeftPrepareUntold());
   PetscCall(WeftPhasesStart());
   WeftBlisStart();

@@ -72,16 +72,23 @@ static PetscErrorCode FailBudget(WeftRollout r, const WeftTapeSizes *sizes)
   PetscFunctionReturn(WeftFail(r->comm, "tape_memory: a rank needs at least %.4g MB for the tape of a rollout (two states of %.4g MB, a checkpoint, a record of %.4g MB, adjoints), more than the %.4g MB allowed; raise -tape_memory, lower the batch or use more ranks", 1e-6 * Bytes(sizes, &least), 1e-6 * (double)sizes->place, 1e-6 * (double)sizes->record, 1e-6 * (double)r->options.memory));
 }
 
-/* More than the whole memory of the smallest node would be promised by the allocator, and end in a kill. */
+/* More than the whole memory of a node would be promised by the allocator, and end in a kill. The ranks of a replica agree on the sizes,
+   and all replicas are alike: each rank of the node takes as much, whichever replica it belongs to. */
 static PetscErrorCode CheckNode(WeftRollout r, const WeftTapeSizes *sizes)
 {
-  const double bytes = Bytes(sizes, &r->plan);
-  double       node  = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  const double bytes = Bytes(sizes, &r->plan), memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  struct {
+    double share; /* of the node's memory; not above 0: the system does not tell */
+    int    rank;
+  } fullest = {memory > 0.0 ? bytes * (double)WeftNodeRanks() / memory : 0.0, 0};
+  double told[2] = {(double)WeftNodeRanks(), memory};
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &node, 1, MPI_DOUBLE, MPI_MIN, r->comm));
-  if (node <= 0.0 || bytes <= node) PetscFunctionReturn(0); /* not above 0: the system does not tell */
-  PetscFunctionReturn(WeftFail(r->comm, "the tape of %" PetscInt_FMT " steps takes %.4g GB on a rank, more than the %.4g GB of a node; give it a budget with -tape_memory, within which steps are played again from checkpoints, lower the batch or use more ranks", r->options.length, 1e-9 * bytes, 1e-9 * node));
+  PetscCallMPI(MPI_Comm_rank(r->comm, &fullest.rank));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &fullest, 1, MPI_DOUBLE_INT, MPI_MAXLOC, r->comm));
+  if (fullest.share <= 1.0) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Bcast(told, 2, MPI_DOUBLE, fullest.rank, r->comm));
+  PetscFunctionReturn(WeftFail(r->comm, "the tape of %" PetscInt_FMT " steps takes %.4g GB on each of the %g ranks of a node, more than the node's %.4g GB in all; give it a budget with -tape_memory (per rank), within which steps are played again from checkpoints, lower the batch or use more nodes", r->options.length, 1e-9 * bytes, told[0], 1e-9 * told[1]));
 }
 
 PetscErrorCode WeftRolloutPlan(WeftRollout r, const WeftTapeSizes *sizes, const WeftTapePlan *given, WeftDisk *disk)
