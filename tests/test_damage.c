@@ -1,10 +1,12 @@
 /* ctest: io; timeout 120; ranks 1 */
-/* Every kind of file, cut at 100 places and with 1000 changed bits: each is refused, with one message that names it, before HDF5 sees
-   it. What cannot be trusted is refused too: links to other files, values in other files, arrays that claim more than is stored. */
+/* Every kind of file, those of a training too, cut at 100 places and with 1000 changed bits: each is refused, with one message that
+   names it, before HDF5 sees it. What cannot be trusted is refused too: links to other files, values in other files, arrays that
+   claim more than is stored. */
 #include <hdf5.h>
 #include <math.h>
 #include "io_support.h"
 #include <weft/io.h>
+#include <weft/train.h>
 
 static char      bad[256];
 static WeftGrid  grid;
@@ -123,6 +125,21 @@ static PetscErrorCode Untrusted(const char *arrays, const char *dataset)
   PetscFunctionReturn(0);
 }
 
+/* What the verb train writes in two updates: a checkpoint of the first, and the weights after both, with all that a training goes on from. */
+static PetscErrorCode Trained(const char *dataset)
+{
+  static const char *keys[][2] = {{"grid_cells", "8;8"}, {"grid_sides", "periodic"}, {"model_dt", "0.5"}, {"model_steps", "diffuse velocity;project;correct"}, {"net_layers", "conv 3 4 tanh;conv 1 2"}, {"train_unroll", "2"}, {"train_batch", "2"}, {"train_updates", "2"}, {"train_checkpoint_every", "1"}, {"train_checkpoint_keep", "2"}, {"output", "damage_train"}};
+  static const char *files[]   = {"damage_train/checkpoint_00000001.h5", "damage_train/weights.h5"};
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(keys); i++) PetscCall(TestSetKey(keys[i][0], keys[i][1]));
+  PetscCall(TestSetKey("train_dataset", dataset));
+  PetscCall(TestWriteDataset(dataset, 2, 5, 0.3));
+  PetscCall(WeftTrain());
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(files); i++) PetscCall(Damage(files[i], ReadArrays, 100, 1000));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Test(void)
 {
   const WeftDataInfo info = {1, 2, 1, {"reynolds"}, 0.0, 1.0, PETSC_FALSE};
@@ -157,6 +174,7 @@ static PetscErrorCode Test(void)
   PetscCall(Damage(series_path, ReadSeries, 100, 1000));
   PetscCall(Damage(dataset, ReadDataset, 100, 1000));
   PetscCall(Untrusted(arrays, dataset));
+  PetscCall(Trained(dataset));
   PetscCall(WeftStateDestroy(&state));
   PetscCall(WeftSpaceDestroy(&space));
   PetscCall(WeftGridDestroy(&grid));
