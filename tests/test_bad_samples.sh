@@ -20,8 +20,8 @@ launch 1 "$WEFT_COMMAND" dataset case.yaml -output data || { cat log; fail "data
 cp data/train.h5 nan.h5
 "$WEFT_BUILD/tests/program_spoil" value nan.h5 t0_fields/velocity_y nan # last frame of the last simulation, last cell
 
-if launch 2 "$WEFT_COMMAND" train case.yaml -train_dataset nan.h5 -output stop; then fail "NaN was trained on"; fi
-grep -q "^weft: error: nan.h5: the field velocity_y of simulation 2, frame 7, has a value that is not finite, at (15, 32, 0)" log || { cat log; fail "does not say where"; }
+if launch 2 "$WEFT_COMMAND" train case.yaml -train_dataset nan.h5 -team_replicas 1 -output stop; then fail "NaN was trained on"; fi
+grep -q "^weft: error: nan.h5: the field velocity_y of simulation 2, frame 7, has a value that is not finite, at (15, 32, 0) in x, y, z, read by rank 1" log || { cat log; fail "does not say where"; }
 
 number() { sed -n "s/^ *\"$2\": \\([^,]*\\),*\$/\\1/p" "$1/summary.json"; }
 for kind in nan; do

@@ -530,8 +530,46 @@ static PetscErrorCode TestFault(Problem *p, WeftRollout rollout, const char *pat
   text[length] = 0;
   fclose(file);
   remove(path);
-  TestCheck(rank || (strstr(text, "step 3") && strstr(text, "test_react") && !strstr(text, "test_blend")), "the message names another place: %s", text);
+  TestCheck(rank || (strstr(text, "step 3") && strstr(text, "test_react") && !strstr(text, "test_blend") && strstr(text, "u at cell (0, 0, 0) of sample 0 on rank 0")), "the message names another place: %s", text);
   PetscCall(PairDestroy(input));
+  PetscFunctionReturn(0);
+}
+
+/* One value at the end of the last rank's block: in the start, which names field, cell, sample and rank, and in what step 5 is compared
+   with, so that the adjoint alone is lost: step and operator too. */
+static PetscErrorCode TestPlaces(Problem *p, WeftRollout rollout)
+{
+  const WeftLayout *l = WeftGridLayout(p->grid);
+  const PetscInt    i = l->start[0] + l->count[0] - 1, j = l->start[1] + l->count[1] - 1;
+  const PetscReal  *norms;
+  WeftState         input[2], bar[2], *changed[2] = {&input[0], &p->target[4]};
+  PetscMPIInt       rank, size;
+  char              place[96], text[512];
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  PetscCall(PetscSNPrintf(place, sizeof(place), "u at cell (%d, %d, 0) of sample 1 on rank %d", (int)i, (int)j, (int)rank));
+  PetscCallMPI(MPI_Bcast(place, sizeof(place), MPI_CHAR, size - 1, PETSC_COMM_WORLD));
+  PetscCall(Pair(p, input));
+  PetscCall(Pair(p, bar));
+  for (PetscInt n = 0; n < 2; n++) {
+    const PetscInt at = WeftLayoutIndex(l, i, j, 0);
+    double         before;
+    for (PetscInt k = 0; k < 2; k++) PetscCall(WeftStateCopy(p->input[k], input[k]));
+    before = WeftStatePlane(*changed[n], 0, 1)[at];
+    if (rank == size - 1) WeftStatePlaneWrite(*changed[n], 0, 1)[at] = NAN;
+    if (n) {
+      PetscCall(WeftRolloutForward(rollout, input, p->target, NULL, NULL));
+      PetscCall(WeftRolloutSearchAdjoint(rollout, bar, text, sizeof(text)));
+      TestCheck(strstr(text, "the adjoint of operator ") && strstr(text, place), "'%s' does not name %s", text, place);
+      PetscCall(WeftRolloutAdjointNorms(rollout, &norms));
+      TestCheck(PetscIsInfOrNanReal(norms[5]) && !PetscIsInfOrNanReal(norms[6]), "the adjoint is lost at another step than 5");
+    } else TestFails(WeftRolloutForward(rollout, input, p->target, NULL, NULL), place);
+    if (rank == size - 1) WeftStatePlaneWrite(*changed[n], 0, 1)[at] = before;
+  }
+  PetscCall(PairDestroy(input));
+  PetscCall(PairDestroy(bar));
   PetscFunctionReturn(0);
 }
 
@@ -640,6 +678,7 @@ static PetscErrorCode Test(void)
   PetscCall(TestMemory(&p));
   PetscCall(PetscSNPrintf(path, sizeof(path), "rollout_fault_%d_%d.txt", size, rank));
   PetscCall(TestFault(&p, rollout, path));
+  PetscCall(TestPlaces(&p, rollout));
   PetscCall(WeftRolloutDestroy(&rollout));
   PetscCall(ProblemDestroy(&p));
   PetscFunctionReturn(0);

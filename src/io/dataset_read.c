@@ -155,7 +155,7 @@ PetscErrorCode WeftDataRead(WeftDataFile d, PetscInt simulation, PetscInt frame,
     item->slab.start[1] = (hsize_t)frame;
     if (WeftSlabRead(&d->file, item->dataset, &item->slab, d->values) < 0) continue;
     bad = d->any_value ? PETSC_FALSE : WeftFindNotFinite(l, info->location[f], d->values, at); /* before its place is an argument */
-    WeftFileFault(&d->file, bad, "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2]);
+    WeftFileFault(&d->file, bad, "%s: the field %s of simulation %" PetscInt_FMT ", frame %" PetscInt_FMT ", has a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z, read by rank %d", d->file.path, info->name[f], simulation, frame, at[0], at[1], at[2], PetscGlobalRank);
     WeftPlaneUnpack(l, info->location[f], d->values, WeftStatePlaneWrite(state, f, sample));
   }
   PetscCall(WeftPhaseEnd(WEFT_PHASE_FILES));

@@ -85,7 +85,7 @@ static PetscErrorCode ReadField(WeftFile *file, WeftState state, PetscInt f, Pet
   if (ierr) return ierr;
   PetscCall(PetscMalloc1(PetscMax(slab.values, 1), &values));
   if (WeftSlabRead(file, dataset, &slab, values) >= 0 && WeftFindNotFinite(l, info->location[f], values, at))
-    WeftFileFault(file, PETSC_TRUE, "%s: the field %s holds a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z", file->path, info->name[f], at[0], at[1], at[2]);
+    WeftFileFault(file, PETSC_TRUE, "%s: the field %s holds a value that is not finite, at (%" PetscInt_FMT ", %" PetscInt_FMT ", %" PetscInt_FMT ") in x, y, z, read by rank %d", file->path, info->name[f], at[0], at[1], at[2], PetscGlobalRank);
   H5Dclose(dataset);
   ierr = WeftFileAgree(file);
   for (PetscInt s = 0; !ierr && s < info->batch; s++) {
