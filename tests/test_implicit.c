@@ -33,6 +33,7 @@ static PetscErrorCode CreateCase(PetscBool burgers, PetscInt dim, WeftSide side,
   WeftGridOptions          box;
   WeftGrid                 grid;
   WeftSpace                space;
+  PetscErrorCode           ierr;
 
   PetscFunctionBegin;
   PetscCall(PetscMemzero(c, sizeof(*c)));
@@ -48,7 +49,12 @@ static PetscErrorCode CreateCase(PetscBool burgers, PetscInt dim, WeftSide side,
   PetscCall(WeftGridDestroy(&grid));
   PetscCall(burgers ? WeftOpCreateBurgers(space, &c->f) : WeftOpCreateAdvectionDiffusion(space, &c->f));
   PetscCall(WeftImplicitOptionsDefault(&own));
-  PetscCall(WeftOpCreateTheta(c->f, theta, dt, options ? options : &own, &c->implicit, &c->op));
+  ierr = WeftOpCreateTheta(c->f, theta, dt, options ? options : &own, &c->implicit, &c->op);
+  if (ierr) {
+    PetscCall(WeftSpaceDestroy(&space));
+    PetscCall(WeftOpDestroy(&c->f));
+    PetscFunctionReturn(ierr);
+  }
   c->inputs = WeftOpInputs(c->op);
   for (PetscInt i = 0; i < c->inputs; i++) {
     PetscCall(WeftStateCreate(WeftOpInSpace(c->op, i), &c->x[i]));

@@ -287,7 +287,8 @@ PetscErrorCode WeftOpCreateImplicit(WeftOp residual, const WeftImplicitOptions *
 {
   static const WeftOpMaps maps  = {ImplicitApply, ImplicitTangent, ImplicitAdjoint, ImplicitDestroy, NULL};
   const WeftSpace         space = WeftOpInSpace(residual, 0);
-  WeftNumbering            u;
+  WeftNumbering           u;
+  PetscErrorCode          ierr;
   Implicit               *m;
 
   PetscFunctionBegin;
@@ -307,7 +308,11 @@ PetscErrorCode WeftOpCreateImplicit(WeftOp residual, const WeftImplicitOptions *
   PetscCall(WeftStateCreate(space, &m->y_state));
   PetscCall(WeftStateCreate(WeftOpOutSpace(residual, 0), &m->f_state));
   if (WeftOpRecordBytes(residual) || residual->children || WeftOpNeeds(residual) & WEFT_NEEDS_OUTPUTS) PetscCall(WeftRecordCreate(residual, &m->record));
-  PetscCall(CreateSolvers(m));
+  ierr = CreateSolvers(m);
+  if (ierr) { /* options that the user has to mend */
+    PetscCall(ImplicitDestroy(m));
+    PetscFunctionReturn(ierr);
+  }
   PetscCall(WeftOpCreate("Implicit", &maps, m, WEFT_NEEDS_INPUTS | WEFT_NEEDS_OUTPUTS, WeftOpInputs(residual) - 1, residual->in + 1, 1, &space, op));
   PetscFunctionReturn(0);
 }

@@ -126,14 +126,16 @@ PetscErrorCode WeftOpCreateTheta(WeftOp f, PetscReal theta, PetscReal dt, const 
   WeftProgram         program;
   PetscInt            in[WEFT_OP_MAX], x, b, value, out;
   WeftOp              residual, solve;
+  PetscErrorCode      ierr;
 
   PetscFunctionBegin;
   PetscCall(CheckRightHandSide(f));
   PetscCheck(theta > 0.0 && theta <= 1.0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "theta = %g; the implicit scheme has 0 < theta <= 1", (double)theta);
   PetscCall(CreateResidual(f, theta * dt, &residual));
   own.guess = 0;
-  PetscCall(WeftOpCreateImplicit(residual, &own, &solve));
+  ierr = WeftOpCreateImplicit(residual, &own, &solve);
   PetscCall(WeftOpDestroy(&residual));
+  if (ierr) PetscFunctionReturn(ierr);
   PetscCall(WeftProgramCreate(WeftSpaceGetInfo(space)->comm, &program));
   PetscCall(WeftProgramInput(program, "x", space, &x));
   PetscCall(AddNumbers(program, f, in));
