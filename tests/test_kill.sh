@@ -31,11 +31,18 @@ whole() { # every file under a final name can be read
   done
 }
 declare -A interval=([train]=7 [simulate]=10 [dataset]=20)
-rows() { # verb, folder: the last row that its table has, that is how far the run came; a dataset has none: the last step that it noted
+frames() { # of the first simulation in an unfinished dataset: values at the inflow are not 0, a frame that is not there is a hole
+  h5dump -A 0 -d /t0_fields/velocity_y -s 0,0,0,0 -c 1,200,1,1 "$1/train.part.h5" 2>/dev/null | grep '^ *(' | sed 's/.*: *//' | grep -vc '^0,*$' || true
+}
+rows() { # verb, folder: how far the run came: the last row of its table; the last frame of a dataset, or the last step that it noted
   case $1 in
   train) tail -n 1 "$2/train.csv" ;;
   simulate) tail -n 1 "$2/figures.csv.part" ;;
-  dataset) sed -n 's/^step //p' "$2/state.txt" ;;
+  dataset) # frames begin after step 20
+    local seen
+    seen=$(frames "$2")
+    if [ "$seen" -gt 0 ]; then echo $((20 + seen)); else sed -n 's/^step //p' "$2/state.txt"; fi
+    ;;
   esac 2>/dev/null | cut -d, -f1 | grep -x '[0-9]*' || true
 }
 bounded() { # verb, how far the run before came: from where does this one go on?
