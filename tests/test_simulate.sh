@@ -30,3 +30,13 @@ h5diff "$folder/whole/fields.h5" "$folder/first/fields.h5" || fail "fields.h5 of
 if weft 2 simulate "$wake" $run -simulate_steps 20 -audit_courant 0.2 -output "$folder/bound" >"$folder/log" 2>&1; then fail "a bound of the Courant number was passed"; fi
 grep -q "^weft: error: .*audit_courant.*step 1:" "$folder/log" || { cat "$folder/log"; fail "the message does not name audit_courant"; }
 [ "$(wc -l <"$folder/bound/figures.csv")" = 2 ] && grep -q '"stopped_by": "audit_courant"' "$folder/bound/summary.json" || fail "files of the run that stopped"
+
+# Without -output the folder is named after the case file's own: a path that goes up and down again, or a link, leads nowhere else.
+mkdir -p "$folder/here/up" "$folder/here/odd..name" && cd "$folder/here"
+echo "include: $wake" >odd..name/case.yaml
+ln -s ../odd..name/case.yaml up/link.yaml
+for path in up/../odd..name/case.yaml up/link.yaml; do
+  weft 1 simulate $path -model_reynolds 100 -simulate_steps 1 >"$folder/log" 2>&1 || { cat "$folder/log"; fail "$path"; }
+  [ -s output/odd..name/simulate/summary.json ] && [ "$(ls output)" = odd..name ] || fail "$path writes elsewhere: $(find "$folder/here")"
+  rm -r output
+done
