@@ -24,12 +24,13 @@ weft train case.yaml -train_dataset data/train.h5 -train_updates 1 -output net >
 weft simulate case.yaml -model_reynolds 100 -simulate_steps 1 -output series >log 2>&1 || stop "no series: $(cat log)"
 data=data/train.h5
 weights=net/weights.h5
-for name in cut nan huge renamed flat; do cp $data $name.h5; done
+for name in cut nan huge renamed flat up; do cp $data $name.h5; done
 truncate -s 20000 cut.h5
 spoil value nan.h5 t0_fields/velocity_y nan # of the last cell: the last rank alone reads it
 spoil value huge.h5 t0_fields/velocity_y 1e9 # the scale of the corrections: the first one leaves the halo
 spoil rename renamed.h5 t0_fields/velocity_y t0_fields/speed
 spoil rename flat.h5 scalars/reynolds scalars/mach
+spoil rename up.h5 scalars/reynolds scalars/.. # a name that would leave a folder, were it a path
 dd if=/dev/zero of=flat.h5 bs=1 count=64 seek=512 conv=notrunc 2>/dev/null # no signature
 spoil foreign foreign.h5
 head -c 3000 $weights >cut_weights.h5
@@ -159,6 +160,7 @@ train "cut.h5|truncated" -train_dataset cut.h5
 train "flat.h5|not an HDF5 file" -train_dataset flat.h5
 train "foreign.h5" -train_dataset foreign.h5
 train "nan.h5|velocity_y|simulation 1, frame 7|not finite" -train_dataset nan.h5
+train "no number of that name|it has .." -train_dataset up.h5
 train "text|not an HDF5 file" -train_dataset text
 bad "Courant|grid_halo" dataset case.yaml -initial_velocity "0,(y > 180) * 100000"
 
