@@ -93,24 +93,45 @@ PetscErrorCode WeftFail(MPI_Comm comm, const char *format, ...)
   PetscFunctionReturn(WEFT_ERR_USER);
 }
 
-PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...)
+/* The text of the lowest rank with one; has: is there one here? */
+static PetscErrorCode Lowest(MPI_Comm comm, PetscBool has, char text[], size_t room, PetscBool *found)
 {
-  char        message[MESSAGE_ROOM] = "";
   PetscMPIInt rank, size, first;
-  va_list     arguments;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  first = failed ? rank : size;
+  first = has ? rank : size;
   PetscCall(WeftReduce(&first, 1, MPI_INT, MPI_MIN, comm));
-  if (first == size) PetscFunctionReturn(0);
+  *found = first < size ? PETSC_TRUE : PETSC_FALSE;
+  if (*found) PetscCallMPI(MPI_Bcast(text, (PetscMPIInt)room, MPI_CHAR, first, comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftFirstText(MPI_Comm comm, char text[], size_t room, PetscBool *found)
+{
+  PetscBool any;
+
+  PetscFunctionBegin;
+  PetscCall(Lowest(comm, text[0] ? PETSC_TRUE : PETSC_FALSE, text, room, &any));
+  if (found) *found = any;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftAgree(MPI_Comm comm, PetscBool failed, const char *format, ...)
+{
+  char      message[MESSAGE_ROOM] = "";
+  PetscBool any;
+  va_list   arguments;
+
+  PetscFunctionBegin;
   if (failed) {
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
   }
-  PetscCallMPI(MPI_Bcast(message, MESSAGE_ROOM, MPI_CHAR, first, comm));
+  PetscCall(Lowest(comm, failed, message, sizeof(message), &any));
+  if (!any) PetscFunctionReturn(0);
   PetscCall(PrintOnce(comm, message));
   PetscFunctionReturn(WEFT_ERR_USER);
 }
@@ -147,18 +168,4 @@ PetscErrorCode WeftAgreeNotes(MPI_Comm comm)
   noted[0] = 0;
   /* no PetscCall: the mistake is the user's and prints no stack */
   PetscFunctionReturn(WeftAgree(comm, failed, "%s", text));
-}
-
-PetscErrorCode WeftFirstText(MPI_Comm comm, char text[], size_t room, PetscBool *found)
-{
-  PetscMPIInt rank, size, first;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  first = text[0] ? rank : size;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm));
-  if (found) *found = first < size ? PETSC_TRUE : PETSC_FALSE;
-  if (first < size) PetscCallMPI(MPI_Bcast(text, (PetscMPIInt)room, MPI_CHAR, first, comm));
-  PetscFunctionReturn(0);
 }
