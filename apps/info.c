@@ -13,7 +13,6 @@ typedef struct {
 static PetscErrorCode Create(Case *c)
 {
   const PetscReal  one[4] = {1.0, 1.0, 1.0, 1.0};
-  WeftModelOptions options;
   WeftGridOptions  box;
   WeftTeamInfo     info;
   PetscBool        set;
@@ -37,9 +36,7 @@ static PetscErrorCode Create(Case *c)
     PetscCall(WeftSpaceDestroy(&velocity));
     PetscCall(WeftSpaceDestroy(&features));
   }
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  PetscCall(WeftModelCreate(c->grid, 1, &options, c->correction, PETSC_TRUE, &c->model));
-  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCreateFromKeys(c->grid, 1, c->correction, PETSC_TRUE, &c->model));
   PetscFunctionReturn(0);
 }
 

@@ -99,6 +99,8 @@ PetscErrorCode WeftModelOptionsDestroy(WeftModelOptions *options);
    the adjoint stops where it would enter the solver (reach "no-solver-gradient"). Reads the keys of obstacles, regions, forces.
    Collective on the grid. */
 PetscErrorCode WeftModelCreate(WeftGrid grid, PetscInt batch, const WeftModelOptions *options, WeftOp correction, PetscBool solver_gradient, WeftModel *model);
+/* The model of the case, as its keys (model_*) say. */
+PetscErrorCode WeftModelCreateFromKeys(WeftGrid grid, PetscInt batch, WeftOp correction, PetscBool solver_gradient, WeftModel *model);
 PetscErrorCode WeftModelDestroy(WeftModel *model);
 /* One step: inputs are the states, then the numbers, then the weights (with a correction); outputs are the states, then the
    pressure (if projected; times dt / density), then the velocity before the obstacle step (if asked for). Borrowed. */

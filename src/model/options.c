@@ -68,3 +68,14 @@ PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3])
   for (PetscInt c = 0; c < 3; c++) PetscCall(WeftExpressionDestroy(&expression[c]));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode WeftModelCreateFromKeys(WeftGrid grid, PetscInt batch, WeftOp correction, PetscBool solver_gradient, WeftModel *model)
+{
+  WeftModelOptions options;
+
+  PetscFunctionBegin;
+  PetscCall(WeftModelOptionsFromKeys(&options));
+  PetscCall(WeftModelCreate(grid, batch, &options, correction, solver_gradient, model));
+  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscFunctionReturn(0);
+}

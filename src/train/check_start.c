@@ -48,14 +48,11 @@ static PetscErrorCode SetNumbers(WeftTrainer t, WeftModel model, const Numbers *
 /* The initial state of the case after `steps` steps without the net. */
 static PetscErrorCode SpinUp(WeftTrainer t, const Numbers *numbers, PetscInt steps, WeftState developed)
 {
-  WeftModelOptions options;
   WeftModel        model;
   WeftState        in[WEFT_OP_MAX], out[WEFT_OP_MAX];
 
   PetscFunctionBegin;
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  PetscCall(WeftModelCreate(t->grid, PetscMax(t->count, 1), &options, NULL, PETSC_TRUE, &model));
-  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCreateFromKeys(t->grid, PetscMax(t->count, 1), NULL, PETSC_TRUE, &model));
   PetscCall(WeftStepStates(WeftModelStep(model), in, out));
   PetscCall(WeftInitialStates(model, in));
   PetscCall(SetNumbers(t, model, numbers, in));

@@ -6,7 +6,6 @@ PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales 
 {
   const PetscReal  reynolds_scale = 1.0 / scales->reynolds;
   WeftSpace        velocity, features;
-  WeftModelOptions options;
   PetscBool        set;
 
   PetscFunctionBegin;
@@ -15,9 +14,7 @@ PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales 
   PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
   PetscCall(WeftModelFeatureSpace(grid, batch, &features));
   PetscCall(WeftNetCreateFromKeys(velocity, features, scales->velocity, &reynolds_scale, &hybrid->net, &hybrid->correction));
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  PetscCall(WeftModelCreate(grid, batch, &options, hybrid->correction, solver_gradient, &hybrid->model));
-  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCreateFromKeys(grid, batch, hybrid->correction, solver_gradient, &hybrid->model));
   PetscCall(WeftSpaceDestroy(&velocity));
   PetscCall(WeftSpaceDestroy(&features));
   if (WeftModelInput(hybrid->model, "weights") < 0) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the net is nowhere in the step; add the step 'correct'");

@@ -60,7 +60,6 @@ static PetscErrorCode Simulate(Run *r, double u[])
 
 static PetscErrorCode CreateModel(Run *r)
 {
-  WeftModelOptions options;
   WeftGridOptions  box;
   WeftTeamInfo     info;
 
@@ -71,9 +70,7 @@ static PetscErrorCode CreateModel(Run *r)
   if (box.dim != 1 || box.side[0][0] != WEFT_SIDE_PERIODIC)
     return WeftFailKey(PETSC_COMM_WORLD, "grid_cells", "train_mode points solves Burgers' equation on one periodic axis");
   PetscCall(WeftGridCreate(info.space, &box, &r->grid));
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  PetscCall(WeftModelCreate(r->grid, 1, &options, NULL, PETSC_TRUE, &r->model));
-  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCreateFromKeys(r->grid, 1, NULL, PETSC_TRUE, &r->model));
   PetscCall(WeftModelCheckSteady(r->model, "train_mode points"));
   PetscCall(WeftStepStates(WeftModelStep(r->model), r->in, r->out));
   PetscCall(WeftInitialStates(r->model, r->in));

@@ -206,13 +206,10 @@ static PetscErrorCode CheckSymmetry(WeftTrainer t)
 {
   const WeftDataInfo *info = WeftBatchesInfo(t->batches);
   WeftState           in[WEFT_OP_MAX], out[WEFT_OP_MAX];
-  WeftModelOptions    options;
   WeftModel           model;
 
   PetscFunctionBegin;
-  PetscCall(WeftModelOptionsFromKeys(&options));
-  PetscCall(WeftModelCreate(t->grid, PetscMax(t->count, 1), &options, NULL, PETSC_TRUE, &model));
-  PetscCall(WeftModelOptionsDestroy(&options));
+  PetscCall(WeftModelCreateFromKeys(t->grid, PetscMax(t->count, 1), NULL, PETSC_TRUE, &model));
   PetscCall(WeftStepStates(WeftModelStep(model), in, out));
   PetscCall(WeftModelInitial(model, in));
   for (PetscInt s = 0; s < PetscMax(t->count, 1); s++) {
