@@ -53,7 +53,7 @@ PetscErrorCode WeftStateDestroy(WeftState *state)
   if (!s) PetscFunctionReturn(0);
   if (!s->borrowed) {
     free(s->data);
-    PetscCall(PetscFree(s->fixed.high));
+    free(s->fixed.high);
   }
   PetscCall(WeftSpaceDestroy(&s->space));
   PetscCall(PetscFree(s));
@@ -82,18 +82,20 @@ void *WeftStateDataWrite(WeftState state)
   return state->data;
 }
 
-/* Integers of the sums in fixed point: high and low of every number, and how many terms did not fit. */
-static PetscInt FixedLength(WeftState state) { return (PetscInt)(2 * state->space->info.bytes / sizeof(double)) + 1; }
+/* Integers of the sums in fixed point: high and low of every number, each in whole lines of the cache, and how many terms did not fit. */
+#define LINE 64
+static size_t FixedBytes(WeftState state) { return 2 * ((state->space->info.bytes + LINE - 1) / LINE * LINE) + LINE; }
 
 PetscErrorCode WeftStateMakeFixed(WeftState numbers, PetscReal scale)
 {
-  const PetscInt count = (FixedLength(numbers) - 1) / 2;
+  const size_t bytes = FixedBytes(numbers);
 
   PetscFunctionBegin;
   PetscCheck(numbers->space->info.kind == WEFT_NUMBERS && !numbers->borrowed && !numbers->fixed.high, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "fixed sums belong to numbers that are no view, once");
-  PetscCall(PetscCalloc1(FixedLength(numbers), &numbers->fixed.high));
-  numbers->fixed.low   = numbers->fixed.high + count;
-  numbers->fixed.unfit = numbers->fixed.low + count;
+  PetscCall(Allocate(bytes, (void **)&numbers->fixed.high));
+  PetscCall(PetscMemzero(numbers->fixed.high, bytes));
+  numbers->fixed.low   = numbers->fixed.high + (bytes - LINE) / 2 / sizeof(PetscInt64);
+  numbers->fixed.unfit = numbers->fixed.high + (bytes - LINE) / sizeof(PetscInt64);
   numbers->fixed.scale = scale;
   PetscFunctionReturn(0);
 }
@@ -106,7 +108,7 @@ PetscErrorCode WeftStateZero(WeftState state)
 {
   PetscFunctionBegin;
   PetscCall(PetscMemzero(state->data, state->space->info.bytes));
-  if (state->fixed.high && !state->borrowed) PetscCall(PetscArrayzero(state->fixed.high, FixedLength(state)));
+  if (state->fixed.high && !state->borrowed) PetscCall(PetscMemzero(state->fixed.high, FixedBytes(state)));
   state->ghost_width = 0;
   PetscFunctionReturn(0);
 }

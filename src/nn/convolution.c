@@ -191,7 +191,7 @@ static WeftPixels PixelsOf(const Convolution *v, const char *x, const char *z, P
   const PetscInt padded = WeftPadded(v->kernels, v->out);
   const char    *at_z   = z + size * (size_t)WeftFeaturesIndex(&v->z, s, i, j, k);
   WeftPixels p = {rows,           pixels,        x + size * (size_t)WeftFeaturesIndex(&v->x, s, i, j, k), at_z, v->x.stride[1],
-                  v->z.stride[1], v->z.stride[0]};
+                  v->z.stride[1], v->z.stride[0], PETSC_FALSE};
 
   if (padded == v->out) return p;
   for (PetscInt r = 0; r < rows; r++)
@@ -239,7 +239,8 @@ static void TileGradient(const Convolution *v, const char *x, const char *z, Pet
   for (PetscInt k = lo[2]; k < hi[2]; k++) {
     for (PetscInt j = lo[1]; j < hi[1]; j += rows) {
       if (x) {
-        const WeftPixels block = PixelsOf(v, x, z, s, lo[0], j, k, PetscMin(rows, hi[1] - j), pixels);
+        WeftPixels block = PixelsOf(v, x, z, s, lo[0], j, k, PetscMin(rows, hi[1] - j), pixels);
+        block.first      = k == lo[2] && j == lo[1] ? PETSC_TRUE : PETSC_FALSE;
         v->kernels->gradient(&c, &block, v->sum);
       }
       for (PetscInt r = j; r < PetscMin(j + rows, hi[1]); r++)
@@ -274,7 +275,6 @@ static void FixedGradient(const Convolution *v, const PetscInt tile[3], const ch
         for (PetscInt i = 0; i < n[0]; i += tile[0]) {
           const PetscInt lo[3] = {i, j, k}, hi[3] = {i + tile[0], j + tile[1], k + tile[2]};
           memset(v->bias_bar, 0, sizeof(double) * (size_t)v->out);
-          if (!v->winograd) memset(v->sum, 0, v->y.size * (size_t)(v->taps * v->in) * (size_t)WeftPadded(v->kernels, v->out));
           TileGradient(v, v->winograd ? NULL : x, z, s, lo, hi);
           WeftFixedAdd(&b_bar, v->out, v->bias_bar);
           if (v->winograd) WeftWinogradTileGradient(v->winograd, &v->x, x, &v->z, z, s, lo, tile[0], w_bar);

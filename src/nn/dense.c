@@ -215,12 +215,11 @@ static void LayerAdjoint(const Dense *v, PetscInt l, const double *w, double *w_
 
   if (v->layer[l].narrow) {
     const WeftConvolve forward = OneTap(in, out, NULL, NULL), backward = OneTap(out, in, v->layer[l].packed[1], v->zero);
-    const WeftPixels   pixels  = {1, rows, v->z[l], v->padded, 0, 0, padded};
+    const WeftPixels   pixels  = {1, rows, v->z[l], v->padded, 0, 0, padded, PETSC_TRUE};
     for (PetscInt p = 0; p < rows; p++) {
       memcpy(v->padded + p * padded, v->a_bar + p * out, sizeof(double) * (size_t)out);
       memset(v->padded + p * padded + out, 0, sizeof(double) * (size_t)(padded - out));
     }
-    memset(v->sum, 0, sizeof(double) * (size_t)(in * padded));
     v->kernels->gradient(&forward, &pixels, v->sum);
     for (PetscInt i = 0; i < in; i++)
       for (PetscInt o = 0; o < out; o++) w_bar[i * out + o] += v->sum[i * padded + o];

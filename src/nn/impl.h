@@ -23,6 +23,7 @@ typedef struct {
   PetscInt    rows, pixels;
   const void *x, *z;
   ptrdiff_t   x_row, z_row, z_pixel; /* z: `out` channels, padded with zeros to whole vectors */
+  PetscBool   first;                 /* the sums start with this block, from zero */
 } WeftPixels;
 
 /* Kernels of one instruction set and one precision. Every pixel goes through the same arithmetic wherever it stands in a row:
@@ -33,7 +34,7 @@ typedef struct {
   PetscInt    lanes, block; /* output channels are padded to `lanes` and cut into blocks of `block` */
   /* y = activation(bias + x * w [+ residual]) for a row of n pixels */
   void (*row)(const WeftConvolve *c, PetscInt n, const void *x, const void *residual, void *y);
-  /* sum[tap][in][out, padded] += x(pixel + offset(tap))[in] z(pixel)[out] over the pixels */
+  /* sum[tap][in][out, padded] += x(pixel + offset(tap))[in] z(pixel)[out] over the pixels; = where they are the first */
   void (*gradient)(const WeftConvolve *c, const WeftPixels *pixels, void *sum);
   /* Transforms of Winograd's convolution (winograd.c), a tile at a time; NULL: not there. Strides in values. */
   void (*to_points)(PetscInt channels, const void *x, ptrdiff_t pixel, ptrdiff_t row, void *v, ptrdiff_t plane);

@@ -31,6 +31,7 @@
         for (PetscInt t = 0; t < c->taps; t++) {                                                                               \
           for (PetscInt i = 0; i < c->in; i++, sum += c->out) {                                                                \
             const type value = x[c->offset[t] + i];                                                                            \
+            if (pixels->first && !r && !p) memset(sum, 0, sizeof(type) * (size_t)c->out);                                      \
             for (PetscInt o = 0; o < c->out; o++) sum[o] += value * z[o];                                                      \
           }                                                                                                                    \
         }                                                                                                                      \

@@ -92,7 +92,7 @@ TILE_INLINE void NAME(GradientTile)(const int P, const int V, const WeftPixels *
   VEC sum[12][2];
 
   UNROLL for (int p = 0; p < P; p++)
-    UNROLL for (int v = 0; v < V; v++) sum[p][v] = LOAD(total + p * padded + v * LANES);
+    UNROLL for (int v = 0; v < V; v++) sum[p][v] = pixels->first ? (VEC){0} : LOAD(total + p * padded + v * LANES);
   for (PetscInt r = 0; r < pixels->rows; r++) {
     const T *restrict at_x = x + r * pixels->x_row, *restrict at_z = z + r * pixels->z_row;
     for (PetscInt n = 0; n < pixels->pixels; n++, at_x += in, at_z += pixels->z_pixel) {

@@ -220,16 +220,16 @@ void WeftWinogradConvolve(WeftWinograd w, PetscBool transposed, const WeftConvol
   }
 }
 
+/* Adds the partial sums to those in float64. */
 static void Flush(WeftWinograd w)
 {
   const PetscInt n = w->in * w->out;
   for (PetscInt p = 0; p < POINTS; p++)
     WeftValuesAddTo(w->kernels->single, n, (const char *)w->sum + w->size * (size_t)(p * n), w->weights + p * w->plane_weights);
-  memset(w->sum, 0, w->size * (size_t)(POINTS * n));
 }
 
-/* sum += products at points of the tiles whose places are given. */
-static void AddProducts(WeftWinograd w, const WeftFeatures *fx, const WeftFeatures *fz, PetscInt n, const char *const x[], const char *const z[])
+/* sum += products at points of the tiles whose places are given; first: sum = . */
+static void AddProducts(WeftWinograd w, const WeftFeatures *fx, const WeftFeatures *fz, PetscInt n, const char *const x[], const char *const z[], PetscBool first)
 {
   static const ptrdiff_t here     = 0;
   const PetscInt         in       = w->in, out = w->out;
@@ -241,7 +241,7 @@ static void AddProducts(WeftWinograd w, const WeftFeatures *fx, const WeftFeatur
     w->kernels->bar_to_points(w->tile, out, z[i], fz->stride[0], fz->stride[1], (char *)w->v_out + w->size * (size_t)(i * out), plane_out);
   }
   for (PetscInt p = 0; p < POINTS; p++) {
-    const WeftPixels pixels = {1, n, (const char *)w->v_in + w->size * (size_t)(p * plane_in), (const char *)w->v_out + w->size * (size_t)(p * plane_out), 0, 0, out};
+    const WeftPixels pixels = {1, n, (const char *)w->v_in + w->size * (size_t)(p * plane_in), (const char *)w->v_out + w->size * (size_t)(p * plane_out), 0, 0, out, first};
     w->kernels->gradient(&product, &pixels, (char *)w->sum + w->size * (size_t)(p * in * out));
   }
 }
@@ -255,7 +255,6 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
   PetscInt              held = 0;
 
   memset(w->weights, 0, sizeof(double) * (size_t)(POINTS * w->plane_weights));
-  memset(w->sum, 0, w->size * POINTS * (size_t)(w->in * w->out));
   for (PetscInt s = 0; s < fz->batch; s++) {
     for (PetscInt t = 0, n; t < tiles; t += n) {
       n = NextBlock(tiles - t, GRADIENT_BLOCK);
@@ -263,73 +262,59 @@ void WeftWinogradGradient(WeftWinograd w, const WeftFeatures *fx, const void *x,
         at_x[i] = TilePlace(w, fx, lo, fz->count, x, s, t + i, shift);
         at_z[i] = TilePlace(w, fz, lo, fz->count, z, s, t + i, 0);
       }
-      AddProducts(w, fx, fz, n, at_x, at_z);
+      AddProducts(w, fx, fz, n, at_x, at_z, held ? PETSC_FALSE : PETSC_TRUE);
       held += n;
       if (held < FLUSH) continue;
       Flush(w);
       held = 0;
     }
   }
-  Flush(w);
+  if (held) Flush(w);
   TransformWeightsBar(w, w_bar);
 }
 
 /* ---- the gradient of one tile of the grid -------------------------------------------------------------------------- */
 
-#define LANES 8
-typedef double Reals __attribute__((vector_size(8 * LANES)));
-typedef float  Singles __attribute__((vector_size(4 * LANES)));
-
-WEFT_INLINE void LoadReals(PetscBool single, const void *values, ptrdiff_t at, Reals *r)
-{
-  Singles s;
-  if (!single) memcpy(r, (const double *)values + at, sizeof(*r));
-  else {
-    memcpy(&s, (const float *)values + at, sizeof(s));
-    *r = __builtin_convertvector(s, Reals);
-  }
-}
-
-/* Row k of G^T (as in FromPoints) times six values. */
-WEFT_INLINE void AtTap(const int kernel, const int k, const Reals u[SIDE], Reals *at)
-{
-  const double near = -1.0 / 6.0, far = (double)(1 << k) / 24.0;
-  Reals        w    = k % 2 ? near * (u[1] - u[2]) + far * (u[3] - u[4]) : near * (u[1] + u[2]) + far * (u[3] + u[4]);
-  if (k == 0) w += 0.25 * u[0];
-  if (k == kernel - 1) w += u[5];
-  *at = w;
-}
+/* Row K of G^T (as in FromPoints) times six values. */
+#define AT_TAP(TYPE, KERNEL, K, u, w)                                                                                          \
+  do {                                                                                                                         \
+    const TYPE near_ = (TYPE)(-1.0 / 6.0), far_ = (TYPE)((double)(1 << (K)) / 24.0);                                           \
+    (w) = (K) % 2 ? near_ * ((u)[1] - (u)[2]) + far_ * ((u)[3] - (u)[4]) : near_ * ((u)[1] + (u)[2]) + far_ * ((u)[3] + (u)[4]); \
+    if ((K) == 0) (w) += (TYPE)0.25 * (u)[0];                                                                                  \
+    if ((K) == (KERNEL)-1) (w) += (u)[5];                                                                                      \
+  } while (0)
 
 /* w[k][k][n] = G^T u G of sums at points u[6][6][n], all at once: they are read only once. */
-WEFT_INLINE void SumsToWeightsOf(const int kernel, PetscBool single, PetscInt n, const void *u, double *w)
-{
-  for (PetscInt i = 0; i < n; i += LANES) {
-    Reals half[5][SIDE];
-    _Pragma("GCC unroll 6") for (int x = 0; x < SIDE; x++) {
-      Reals column[SIDE];
-      _Pragma("GCC unroll 6") for (int y = 0; y < SIDE; y++) LoadReals(single, u, (ptrdiff_t)(SIDE * y + x) * n + i, &column[y]);
-      _Pragma("GCC unroll 5") for (int k = 0; k < kernel; k++) AtTap(kernel, k, column, &half[k][x]);
-    }
-    _Pragma("GCC unroll 5") for (int j = 0; j < kernel; j++) {
-      _Pragma("GCC unroll 5") for (int k = 0; k < kernel; k++) {
-        Reals value;
-        AtTap(kernel, k, half[j], &value);
-        memcpy(w + (ptrdiff_t)(j * kernel + k) * n + i, &value, sizeof(value));
-      }
-    }
+#define SUMS_TO_WEIGHTS(TYPE, KERNEL)                                                                                          \
+  WEFT_KERNEL static void SumsToWeights_##TYPE##_##KERNEL(PetscInt n, const TYPE *restrict u, TYPE *restrict w)                \
+  {                                                                                                                            \
+    typedef TYPE Lanes __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));                                     \
+    for (PetscInt i = 0; i < n; i += (PetscInt)(64 / sizeof(TYPE))) {                                                          \
+      Lanes half[KERNEL][SIDE];                                                                                                \
+      _Pragma("GCC unroll 6") for (int x = 0; x < SIDE; x++) {                                                                 \
+        Lanes column[SIDE];                                                                                                    \
+        _Pragma("GCC unroll 6") for (int y = 0; y < SIDE; y++) column[y] = *(const Lanes *)(u + (ptrdiff_t)(SIDE * y + x) * n + i); \
+        _Pragma("GCC unroll 5") for (int k = 0; k < KERNEL; k++) AT_TAP(TYPE, KERNEL, k, column, half[k][x]);                  \
+      }                                                                                                                        \
+      _Pragma("GCC unroll 5") for (int j = 0; j < KERNEL; j++) {                                                               \
+        _Pragma("GCC unroll 5") for (int k = 0; k < KERNEL; k++) {                                                             \
+          Lanes value;                                                                                                         \
+          AT_TAP(TYPE, KERNEL, k, half[j], value);                                                                             \
+          *(Lanes *)(w + (ptrdiff_t)(j * KERNEL + k) * n + i) = value;                                                         \
+        }                                                                                                                      \
+      }                                                                                                                        \
+    }                                                                                                                          \
   }
-}
-WEFT_KERNEL static void SumsToWeights3(PetscInt n, const float *u, double *w) { SumsToWeightsOf(3, PETSC_TRUE, n, u, w); }
-WEFT_KERNEL static void SumsToWeights5(PetscInt n, const float *u, double *w) { SumsToWeightsOf(5, PETSC_TRUE, n, u, w); }
-WEFT_KERNEL static void SumsToWeights3Double(PetscInt n, const double *u, double *w) { SumsToWeightsOf(3, PETSC_FALSE, n, u, w); }
-WEFT_KERNEL static void SumsToWeights5Double(PetscInt n, const double *u, double *w) { SumsToWeightsOf(5, PETSC_FALSE, n, u, w); }
+SUMS_TO_WEIGHTS(float, 3)
+SUMS_TO_WEIGHTS(float, 5)
+SUMS_TO_WEIGHTS(double, 3)
+SUMS_TO_WEIGHTS(double, 5)
 
 void WeftWinogradTileGradient(WeftWinograd w, const WeftFeatures *fx, const void *x, const WeftFeatures *fz, const void *z, PetscInt sample, const PetscInt lo[3], PetscInt edge, const WeftFixed *w_bar)
 {
-  const PetscInt shift = -(w->kernel / 2), across = edge / w->tile, tiles = across * across, count = w->in * w->out;
+  const PetscInt shift = -(w->kernel / 2), across = edge / w->tile, tiles = across * across, count = w->in * w->out, all = w->kernel * w->kernel * count;
   const char    *at_x[GRADIENT_BLOCK], *at_z[GRADIENT_BLOCK];
 
-  memset(w->sum, 0, w->size * POINTS * (size_t)count);
   for (PetscInt t = 0, n; t < tiles; t += n) {
     n = NextBlock(tiles - t, GRADIENT_BLOCK);
     for (PetscInt i = 0; i < n; i++) {
@@ -337,9 +322,13 @@ void WeftWinogradTileGradient(WeftWinograd w, const WeftFeatures *fx, const void
       at_x[i]              = (const char *)x + w->size * (size_t)WeftFeaturesIndex(fx, sample, at[0] + shift, at[1] + shift, 0);
       at_z[i]              = (const char *)z + w->size * (size_t)WeftFeaturesIndex(fz, sample, at[0], at[1], 0);
     }
-    AddProducts(w, fx, fz, n, at_x, at_z);
+    AddProducts(w, fx, fz, n, at_x, at_z, t ? PETSC_FALSE : PETSC_TRUE);
   }
-  if (w->kernels->single) (w->kernel == 3 ? SumsToWeights3 : SumsToWeights5)(count, (const float *)w->sum, w->half);
-  else (w->kernel == 3 ? SumsToWeights3Double : SumsToWeights5Double)(count, (const double *)w->sum, w->half);
-  WeftFixedAdd(w_bar, w->kernel * w->kernel * count, w->half);
+  if (w->kernels->single) {
+    (w->kernel == 3 ? SumsToWeights_float_3 : SumsToWeights_float_5)(count, (const float *)w->sum, (float *)w->half);
+    WeftFixedAddSingle(w_bar, all, (const float *)w->half);
+  } else {
+    (w->kernel == 3 ? SumsToWeights_double_3 : SumsToWeights_double_5)(count, (const double *)w->sum, w->half);
+    WeftFixedAdd(w_bar, all, w->half);
+  }
 }
