@@ -122,17 +122,16 @@ void WeftFixedMerge(const WeftFixed *sum, PetscInt n, const WeftFixed *other)
   *sum->unfit += *other->unfit;
 }
 
-void WeftFixedCarry(const WeftFixed *sum, PetscInt n)
+/* Shifts of negative integers keep the sign with the compilers that Weft knows. */
+WEFT_KERNEL static void Carry(PetscInt n, int64_t *restrict high, int64_t *restrict low)
 {
-  const PetscInt64 unit = (PetscInt64)1 << LOW_BITS;
-
   for (PetscInt i = 0; i < n; i++) {
-    PetscInt64 carry = sum->low[i] / unit;
-    if (sum->low[i] - carry * unit < 0) carry--;
-    sum->high[i] += carry;
-    sum->low[i] -= carry * unit;
+    high[i] += low[i] >> LOW_BITS;
+    low[i] &= ((int64_t)1 << LOW_BITS) - 1;
   }
 }
+
+void WeftFixedCarry(const WeftFixed *sum, PetscInt n) { Carry(n, (int64_t *)sum->high, (int64_t *)sum->low); }
 
 double WeftFixedValue(const WeftFixed *sum, PetscInt i)
 {
