@@ -6,11 +6,11 @@
 typedef struct {
   const char *name;
   PetscErrorCode (*run)(void);
-  const char *help;
+  const char *example, *help;
 } Verb;
 
 static const Verb verbs[] = {
-#define WEFT_VERB(name, function, help) {#name, function, help},
+#define WEFT_VERB(name, function, example, help) {#name, function, example, help},
 #include "verbs.h"
 #undef WEFT_VERB
 };
@@ -51,7 +51,7 @@ static PetscErrorCode Run(const char *name, const char *path)
     return name ? WeftFail(PETSC_COMM_WORLD, "'%s' is no verb", name)
                 : WeftFail(PETSC_COMM_WORLD, "a verb and a case are missing");
   }
-  WeftCheck(path, PETSC_COMM_WORLD, "weft %s needs a case file, for example  weft %s cases/wake/%s.yaml", name, name, name);
+  WeftCheck(path, PETSC_COMM_WORLD, "weft %s needs a case file, for example  weft %s %s", name, name, verb->example);
   PetscCall(WeftCaseLoad(path));
   PetscCall(WeftCheckKeys());
   PetscCall((*verb->run)());

@@ -106,10 +106,16 @@ PetscErrorCode WeftTimeLimit(double *seconds);
 /* From now on SIGUSR1, SIGTERM and SIGINT are requests to end, for verbs that ask WeftStopAgree; a second SIGTERM or SIGINT ends the
    program at once. Not collective. */
 void WeftStopListen(void);
-/* Has any rank been asked to end, or would `reserve` more seconds (the next piece of work and its file) go beyond the limit? Says why,
+/* The longest that this run took so far for a piece of work, and for the file that it can go on from; 0: there was none yet. */
+typedef struct {
+  double work, file; /* s */
+} WeftStopTimes;
+/* Has any rank been asked to end, or would twice the time of `pieces` more pieces of work and of the file go beyond the limit? Says why,
    once. For verbs that can go on later, between two pieces of work. Collective on the world. */
-PetscErrorCode WeftStopAgree(double reserve, PetscBool *stop);
-PetscBool      WeftStopped(void); /* did it say so? */
+PetscErrorCode WeftStopAgree(const WeftStopTimes *times, PetscInt pieces, PetscBool *stop);
+/* Is there a limit, and no file yet that tells how long files take? Then one is due now. The same on every rank. */
+PetscErrorCode WeftStopMustTime(const WeftStopTimes *times, PetscBool *due);
+PetscBool      WeftStopped(void); /* has a run been told to end? */
 
 /* ---- counter-based random numbers ---------------------------------------------------------------------------- */
 

@@ -63,7 +63,18 @@ PetscErrorCode WeftTimeLimit(double *seconds)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftStopAgree(double reserve, PetscBool *stop)
+PetscErrorCode WeftStopMustTime(const WeftStopTimes *times, PetscBool *due)
+{
+  double limit;
+
+  PetscFunctionBegin;
+  PetscCall(WeftTimeLimit(&limit));
+  *due = limit < PETSC_MAX_REAL && times->file <= 0.0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+/* Twice: the next piece, or its file, may take longer than any before, and there is an end to come after them. */
+PetscErrorCode WeftStopAgree(const WeftStopTimes *times, PetscInt pieces, PetscBool *stop)
 {
   PetscLogDouble now;
   double         limit;
@@ -72,7 +83,7 @@ PetscErrorCode WeftStopAgree(double reserve, PetscBool *stop)
   PetscFunctionBegin;
   PetscCall(WeftTimeLimit(&limit));
   PetscCall(PetscTime(&now));
-  if (!why && now - WeftStartTime + reserve > limit) why = -1;
+  if (!why && now - WeftStartTime + 2.0 * ((double)pieces * times->work + times->file) > limit) why = -1;
   if (why < 0) why = NSIG; /* the largest counts: a limit that one rank sees is everybody's */
   PetscCall(WeftReduce(&why, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD));
   *stop = why ? PETSC_TRUE : PETSC_FALSE;

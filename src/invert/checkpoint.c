@@ -133,6 +133,7 @@ static PetscErrorCode GetVector(WeftArrays arrays, const char *path, const char 
 
 PetscErrorCode WeftCheckpointWrite(WeftInversion v, Vec z, PetscInt iteration, PetscInt evaluations)
 {
+  const double     begin      = MPI_Wtime();
   const PetscInt   count      = PROGRESS;
   const double     numbers[PROGRESS] = {(double)iteration, (double)evaluations, v->seconds_before + MPI_Wtime() - v->begin, v->first_norm, v->best_loss, (double)v->best_at};
   PetscInt         local, total, *places;
@@ -152,6 +153,7 @@ PetscErrorCode WeftCheckpointWrite(WeftInversion v, Vec z, PetscInt iteration, P
   PetscCall(WeftArraysWrite(arrays, path));
   PetscCall(WeftArraysDestroy(&arrays));
   PetscCall(PetscFree(places));
+  v->stop_times.file = PetscMax(v->stop_times.file, MPI_Wtime() - begin);
   PetscFunctionReturn(0);
 }
 

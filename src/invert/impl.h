@@ -90,7 +90,7 @@ struct _n_WeftInversion {
   PetscInt     best_at, resumed_at, checkpoint_every; /* iterations */
   PetscInt     refused;                   /* trial points at which the model failed */
   PetscBool    stop;                      /* a signal, or the time limit: end after this evaluation */
-  double       longest;                   /* seconds of an evaluation with its gradient */
+  WeftStopTimes stop_times;               /* work: an evaluation with its gradient */
   char         fault[2048];               /* its message, on the rank that tells it */
   WeftEnding   ending;
   const char  *reason;                    /* of TAO */

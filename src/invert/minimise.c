@@ -1,10 +1,16 @@
 /* The optimisers: gradient descent and Adam on each rank's part of the vector, and PETSc's TAO. */
 #include "invert/impl.h"
 
+#define STOP_PIECES 2 /* after a stop: at most an evaluation, and the results, which take about three forward runs */
+
 /* An iterate whose gradient was taken: history, the best so far, a checkpoint when it is due. */
 static PetscErrorCode Iterate(WeftInversion v)
 {
+  PetscBool due;
+
   PetscFunctionBegin;
+  PetscCall(WeftStopMustTime(&v->stop_times, &due));
+  if (v->iteration % v->checkpoint_every == 0 || v->iteration == v->iterations) due = PETSC_TRUE;
   if (v->first_norm < 0.0) v->first_norm = v->gradient_norm;
   if (v->loss < v->best_loss) {
     v->best_loss  = v->loss;
@@ -12,16 +18,17 @@ static PetscErrorCode Iterate(WeftInversion v)
     PetscCall(VecCopy(v->z, v->best));
   }
   PetscCall(WeftHistoryRow(v));
-  if (v->iteration > v->resumed_at && (v->iteration % v->checkpoint_every == 0 || v->iteration == v->iterations)) PetscCall(WeftCheckpointWrite(v, v->z, v->iteration, v->evaluations - 1)); /* the iterate is evaluated again */
+  if (v->iteration > v->resumed_at && due) PetscCall(WeftCheckpointWrite(v, v->z, v->iteration, v->evaluations - 1)); /* the iterate is evaluated again */
   PetscFunctionReturn(0);
 }
 
-/* Has the run been asked to end? What follows takes an evaluation, and the results about three forward runs. */
-static PetscErrorCode AskStop(WeftInversion v, double begin)
+static PetscErrorCode Evaluate(WeftInversion v, Vec z, PetscReal *loss, Vec gradient)
 {
+  const double begin = MPI_Wtime();
+
   PetscFunctionBegin;
-  v->longest = PetscMax(v->longest, MPI_Wtime() - begin);
-  PetscCall(WeftStopAgree(4.0 * v->longest, &v->stop));
+  PetscCall(WeftInversionEvaluate(v, z, loss, gradient));
+  v->stop_times.work = PetscMax(v->stop_times.work, MPI_Wtime() - begin);
   PetscFunctionReturn(0);
 }
 
@@ -56,8 +63,7 @@ static PetscErrorCode Descend(WeftInversion v)
   PetscCall(WeftGetInt("invert_patience", &patience));
   PetscCall(WeftProgressCreate("invert", v->iterations, &progress));
   for (;;) {
-    const double begin = MPI_Wtime();
-    PetscCall(WeftInversionEvaluate(v, v->z, &loss, v->gradient));
+    PetscCall(Evaluate(v, v->z, &loss, v->gradient));
     PetscCall(Iterate(v));
     PetscCall(WeftProgressUpdate(progress, v->iteration, "loss %.6g  |gradient| %.3g", (double)loss, (double)v->gradient_norm));
     if (v->gradient_norm <= tolerance * v->first_norm) v->ending = WEFT_ENDING_CONVERGED;
@@ -65,7 +71,7 @@ static PetscErrorCode Descend(WeftInversion v)
     if (v->ending != WEFT_ENDING_ITERATIONS || v->iteration >= v->iterations) break;
     PetscCall(Step(v));
     v->iteration++;
-    PetscCall(AskStop(v, begin));
+    PetscCall(WeftStopAgree(&v->stop_times, STOP_PIECES, &v->stop));
     if (!v->stop) continue;
     v->ending = WEFT_ENDING_STOPPED;
     PetscCall(WeftCheckpointWrite(v, v->z, v->iteration, v->evaluations));
@@ -80,14 +86,13 @@ static PetscErrorCode Descend(WeftInversion v)
 /* The evaluation after which a stop was asked for is the last: the next one leaves TAO by an error that nobody is told of. */
 static PetscErrorCode TaoEvaluate(Tao tao, Vec z, PetscReal *loss, Vec gradient, void *context)
 {
-  WeftInversion v     = (WeftInversion)context;
-  const double  begin = MPI_Wtime();
+  WeftInversion v = (WeftInversion)context;
 
   PetscFunctionBegin;
   (void)tao;
   if (v->stop) PetscFunctionReturn(WEFT_ERR_USER);
-  PetscCall(WeftInversionEvaluate(v, z, loss, gradient));
-  PetscCall(AskStop(v, begin));
+  PetscCall(Evaluate(v, z, loss, gradient));
+  PetscCall(WeftStopAgree(&v->stop_times, STOP_PIECES, &v->stop));
   PetscFunctionReturn(0);
 }
 

@@ -214,11 +214,11 @@ PetscErrorCode WeftRolloutReverse(WeftRollout r, const WeftState final_bar[], co
   }
   for (PetscInt i = r->states; i < r->outputs; i++) PetscCall(WeftStateZero(r->bar[now][i]));
   while (WeftScheduleReverse(r->schedule, &action)) {
+    if (r->plan.on_disk && action.record >= 0) WeftStoreFetch(r->store, WeftScheduleAhead(r->schedule)); /* read while this block is recorded and reversed */
     if (action.verb == WEFT_TAPE_REVERSE) {
       PetscCall(ReverseStep(r, &action, now, inputs_bar));
       now = 1 - now;
       r->adjoints++;
-      if (r->plan.on_disk) WeftStoreFetch(r->store, WeftScheduleAhead(r->schedule));
     } else if (action.verb == WEFT_TAPE_PLAY) {
       PetscCall(Play(r, &action, PETSC_FALSE));
       r->plays++;

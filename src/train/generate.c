@@ -19,6 +19,7 @@ typedef struct {
   PetscInt   start, save_every; /* start: step from which this run goes on */
   PetscBool  resume;
   Part       part[2];
+  WeftStopTimes stop; /* work: a step with its frame */
 } Generator;
 
 static const char numbers[][32] = {"reynolds", "viscosity", "waves"};
@@ -170,10 +171,13 @@ static PetscErrorCode Resume(Generator *g, const char *folder)
 /* The frames first, then the states, then the note that they are whole. */
 static PetscErrorCode Save(Generator *g, const char *folder, PetscInt step)
 {
+  const double begin = MPI_Wtime();
+
   PetscFunctionBegin;
   for (PetscInt p = 0; p < 2; p++)
     if (g->part[p].file) PetscCall(WeftDataFlush(g->part[p].file));
   PetscCall(WeftStatesSave(g->fine, folder, g->first, g->count, step, (PetscReal)step * WeftModelTimeStep(g->model), WeftModelStates(g->model), g->in));
+  g->stop.file = PetscMax(g->stop.file, MPI_Wtime() - begin);
   PetscFunctionReturn(0);
 }
 
@@ -203,7 +207,6 @@ static PetscErrorCode Step(Generator *g, PetscInt n)
 static PetscErrorCode Play(Generator *g, const char *folder, PetscBool *stop)
 {
   const PetscInt steps   = g->skip + g->frames;
-  double         longest = 0.0;
   PetscInt       done    = 0;
   WeftProgress   progress;
 
@@ -212,10 +215,14 @@ static PetscErrorCode Play(Generator *g, const char *folder, PetscBool *stop)
   PetscCall(WeftCostBegin("step"));
   for (PetscInt n = g->start + 1; n <= steps && !*stop; n++) {
     const double begin = MPI_Wtime();
+    PetscBool    due   = PETSC_FALSE;
     PetscCall(Step(g, n));
-    if (n < steps && (n > g->skip || n % 50 == 0)) PetscCall(WeftStopAgree(100.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
-    if (n < steps && (n % g->save_every == 0 || *stop)) PetscCall(Save(g, folder, n));
-    longest = PetscMax(longest, MPI_Wtime() - begin);
+    g->stop.work = PetscMax(g->stop.work, MPI_Wtime() - begin);
+    if (n < steps) PetscCall(WeftStopMustTime(&g->stop, &due));
+    if (n < steps && n % g->save_every == 0) due = PETSC_TRUE;
+    if (due) PetscCall(Save(g, folder, n));
+    if (n < steps && (n > g->skip || n % 50 == 0)) PetscCall(WeftStopAgree(&g->stop, n > g->skip ? 1 : 50, stop));
+    if (*stop && !due) PetscCall(Save(g, folder, n));
     done++;
     PetscCall(WeftProgressUpdate(progress, n - g->start, "%" PetscInt_FMT " simulations", g->simulations));
   }

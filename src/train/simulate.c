@@ -21,6 +21,7 @@ typedef struct {
   WeftFieldFigures fields[WEFT_MAX_FIELDS]; /* of another model */
   PetscInt         steps, every, save_every, start; /* start: step from which this run goes on */
   double           seconds; /* in the steps alone */
+  WeftStopTimes    stop;    /* work: a step with its figures and its frame */
 } Simulation;
 
 static PetscErrorCode CreateModel(Simulation *s, const char *weights)
@@ -192,10 +193,13 @@ static PetscErrorCode WriteFrame(Simulation *s, PetscInt step, const WeftState s
 /* States to go on from, and the rows of the table before them. */
 static PetscErrorCode Save(Simulation *s, PetscInt step)
 {
+  const double begin = MPI_Wtime();
+
   PetscFunctionBegin;
   if (s->table) fflush(s->table);
   if (s->spectrum) fflush(s->spectrum);
   PetscCall(WeftStatesSave(s->grid, s->folder, 0, 1, step, (PetscReal)step * WeftModelTimeStep(s->model), WeftModelStates(s->model), s->in));
+  s->stop.file = PetscMax(s->stop.file, MPI_Wtime() - begin);
   PetscFunctionReturn(0);
 }
 
@@ -232,16 +236,16 @@ static PetscErrorCode Progress(const Simulation *s, PetscInt n, WeftProgress pro
 
 static PetscErrorCode Run(Simulation *s, PetscBool *stop)
 {
-  const PetscInt states  = WeftModelStates(s->model);
-  double         longest = 0.0;
+  const PetscInt states = WeftModelStates(s->model);
   WeftProgress   progress;
 
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate("simulate", s->steps - s->start, &progress));
   PetscCall(WeftCostBegin("step"));
   if (!s->start) PetscCall(WriteFrame(s, 0, s->in));
-  for (PetscInt n = s->start + 1; n <= s->steps && !s->broken && !*stop; n++) {
+  for (PetscInt n = s->start + 1; !*stop; n++) {
     const double begin = MPI_Wtime();
+    PetscBool    due;
     PetscCall(WeftModelSetTime(s->model, s->in, -1, (PetscReal)(n - 1) * WeftModelTimeStep(s->model)));
     if (s->projection) PetscCall(WeftProjectionStep(s->projection, n, WeftModelStep(s->model), s->in, s->out));
     else PetscCall(WeftOpApply(WeftModelStep(s->model), s->in, s->out, NULL));
@@ -254,10 +258,14 @@ static PetscErrorCode Run(Simulation *s, PetscBool *stop)
       s->in[i]            = s->out[i];
       s->out[i]           = old;
     }
-    if (n < s->steps && !s->broken) PetscCall(WeftStopAgree(2.0 * PetscMax(longest, MPI_Wtime() - begin), stop));
-    if (n < s->steps && !s->broken && (n % s->save_every == 0 || *stop)) PetscCall(Save(s, n));
-    longest = PetscMax(longest, MPI_Wtime() - begin);
+    s->stop.work = PetscMax(s->stop.work, MPI_Wtime() - begin);
     PetscCall(Progress(s, n, progress));
+    if (n == s->steps || s->broken) break;
+    PetscCall(WeftStopMustTime(&s->stop, &due));
+    if (n % s->save_every == 0) due = PETSC_TRUE;
+    if (due) PetscCall(Save(s, n));
+    PetscCall(WeftStopAgree(&s->stop, 1, stop));
+    if (*stop && !due) PetscCall(Save(s, n));
   }
   PetscCall(WeftCostEnd(s->done - s->start));
   PetscCall(WeftProgressDestroy(&progress));
@@ -295,8 +303,8 @@ static PetscErrorCode Figures(const Simulation *s, WeftSummary summary)
 
 static PetscErrorCode Finish(Simulation *s)
 {
-  char                    path[PETSC_MAX_PATH_LEN];
-  WeftSummary             summary;
+  char          path[PETSC_MAX_PATH_LEN];
+  WeftSummary   summary;
 
   PetscFunctionBegin;
   PetscCall(WeftSeriesDestroy(&s->series));

@@ -13,6 +13,7 @@ typedef struct {
   double       *gradient, *update_seconds;
   PetscReal     loss, norm, epoch_loss; /* epoch_loss: sum over the updates of this epoch, as far as this run made them */
   WeftTrainingRecord record;
+  WeftStopTimes stop; /* work: from one update to the next, but for checkpoints */
   char          folder[PETSC_MAX_PATH_LEN];
   FILE         *table; /* rank 0 */
 } Training;
@@ -118,10 +119,20 @@ static PetscErrorCode Validate(Training *t, PetscInt per_epoch, PetscBool due, P
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode Save(Training *t, PetscBool best)
+{
+  const double begin = MPI_Wtime();
+
+  PetscFunctionBegin;
+  if (t->table) fflush(t->table); /* no rows are missing before the checkpoint */
+  PetscCall(WeftTrainingSave(t->trainer, t->optimizer, &t->record, t->folder, best));
+  t->stop.file = PetscMax(t->stop.file, MPI_Wtime() - begin);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode Loop(Training *t)
 {
   const PetscInt per_epoch = WeftBatchesPerEpoch(t->trainer->batches), every = t->every ? t->every : per_epoch;
-  double         longest   = 0.0; /* seconds from one update to the next */
   PetscBool      stop      = PETSC_FALSE;
   WeftProgress   progress;
 
@@ -135,17 +146,17 @@ static PetscErrorCode Loop(Training *t)
   for (PetscInt k = t->first; k < t->updates && !stop; k++) {
     const double    begin = MPI_Wtime();
     const PetscBool due   = (k + 1) % every == 0 || k + 1 == t->updates ? PETSC_TRUE : PETSC_FALSE;
-    PetscBool       best;
+    PetscBool       best, untimed;
     PetscCall(Update(t, k));
-    if (k + 1 < t->updates) PetscCall(WeftStopAgree(2.0 * PetscMax(longest, MPI_Wtime() - begin), &stop));
     PetscCall(WeftProgressUpdate(progress, k + 1 - t->first, "epoch %.2f  loss %.4g  |gradient| %.3g", (double)(k + 1) / (double)per_epoch, (double)WeftTrainingLoss(&t->record), (double)t->norm));
     PetscCall(Validate(t, per_epoch, due, &best));
     if ((k + 1) % per_epoch == 0) t->epoch_loss = 0.0;
-    if (due || best || stop) {
-      if (t->table) fflush(t->table); /* no rows are missing before the checkpoint */
-      PetscCall(WeftTrainingSave(t->trainer, t->optimizer, &t->record, t->folder, best));
-    }
-    longest = PetscMax(longest, MPI_Wtime() - begin);
+    t->stop.work = PetscMax(t->stop.work, MPI_Wtime() - begin);
+    PetscCall(WeftStopMustTime(&t->stop, &untimed));
+    if (due || best || untimed) PetscCall(Save(t, best));
+    if (k + 1 == t->updates) break;
+    PetscCall(WeftStopAgree(&t->stop, 1, &stop));
+    if (stop && !due && !best && !untimed) PetscCall(Save(t, PETSC_FALSE));
   }
   PetscCall(WeftCostEnd(t->record.update - t->first));
   PetscCall(WeftProgressDestroy(&progress));
