@@ -32,7 +32,7 @@ static PetscErrorCode Create(Case *c)
     WeftSpace velocity, features;
     PetscCall(WeftModelCreateStateSpace(c->grid, 1, &velocity));
     PetscCall(WeftModelFeatureSpace(c->grid, 1, &features));
-    PetscCall(WeftNetCreateFromKeys(velocity, features, one, one, &c->net, &c->correction));
+    PetscCall(WeftNetCreateFromKeys(velocity, features, NULL, one, one, &c->net, &c->correction));
     PetscCall(WeftSpaceDestroy(&velocity));
     PetscCall(WeftSpaceDestroy(&features));
   }

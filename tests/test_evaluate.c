@@ -42,7 +42,7 @@ typedef struct {
   WeftState  in[WEFT_OP_MAX], out[WEFT_OP_MAX];
 } Played;
 
-static const WeftScales scales = {{0.3, 0.4, 1.0}, 300.0};
+static const WeftScales scales = {.velocity = {0.3, 0.4, 1.0}, .reynolds = 300.0};
 
 static PetscErrorCode PlayedCreate(PetscBool corrected, Played *p)
 {

@@ -49,7 +49,7 @@ static PetscErrorCode Create(Setting *s)
   static const char *const name[]     = {"u", "v"};
   const WeftLocation       location[] = {WEFT_CELL, WEFT_CELL};
   const PetscReal          scale[2]   = {0.5, 0.25}; /* of u and v */
-  char                    *layers[]   = {"conv 1 16 tanh", "conv 1 16 tanh", "conv 1 2"};
+  char                    *layers[]   = {"dense 16 tanh", "dense 16 tanh", "dense 2"};
   const WeftNetOptions     net        = {.layers = 3, .layer = layers, .edges = WEFT_GHOST_ZERO, .gain = 1.0, .single = PETSC_FALSE};
   WeftImplicitOptions      solve;
   WeftGridOptions          box;
@@ -72,7 +72,7 @@ static PetscErrorCode Create(Setting *s)
     ((double *)WeftStateDataWrite(s->rates))[i]         = rates[i % 2];
   }
   PetscCall(WeftOpDestroy(&f));
-  PetscCall(WeftRateCreate(s->space, scale, 0.2, &net, &s->net, &s->reaction));
+  PetscCall(WeftRateCreate(s->space, NULL, scale, 0.2, &net, &s->net, &s->reaction));
   PetscCall(WeftOpCreateReactionDiffusion(s->reaction, &s->right));
   PetscCall(WeftOpCreateTheta(s->right, 0.5, dt, &solve, NULL, &s->step));
   PetscCall(WeftStateCreate(WeftNetParameterSpace(s->net), &s->weights));

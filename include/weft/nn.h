@@ -72,8 +72,13 @@ PetscInt       WeftDenseParameters(PetscInt layers, const PetscInt width[]);
 /* Xavier uniform weights, biases 0. */
 PetscErrorCode WeftDenseInitialise(PetscInt layers, const PetscInt width[], PetscReal gain, PetscInt64 seed, double parameters[]);
 
+/* A dense layer at every cell by itself, y = activation(x w + b), in products of BLIS over blocks of cells. Inputs: x (CHANNELS),
+   parameters (NUMBERS: w as [in][out], then b). Activation: none or tanh. A cell's values are the same bits on every layout. */
+PetscErrorCode WeftOpCreateCellDense(WeftSpace x, WeftSpace y, WeftActivation activation, WeftOp *op);
+
 /* A net from a list of layers, each a line of words:
      conv KERNEL OUTPUTS [ACTIVATION] [DILATION]   one convolution (default activation: none)
+     dense OUTPUTS [ACTIVATION]              every cell by itself, none or tanh (default: none)
      residual KERNEL OUTPUTS [ACTIVATION]    activation(conv(activation(conv(x))) + shortcut(x)); the shortcut is the identity, or
                                              a convolution of kernel 1 where the number of channels changes (default: relu)
      pool max|mean                           half the cells along every axis
@@ -140,12 +145,14 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
 /* A net in place of the pressure solve: (velocity, parameters) -> u - grad p, p = h net(h div u), h the spacing along x. The net has
    one channel in and one out. */
 PetscErrorCode WeftPressureNetCreate(WeftSpace velocity, const WeftNetOptions *options, WeftNet *net, WeftOp *op);
-/* The net of the case in its step: a correction, or with -net_role pressure one in place of the pressure solve, which is told no
-   numbers and has no scales. */
-PetscErrorCode WeftNetCreateFromKeys(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op);
-/* A net as the rate of fields: (fields, parameters) -> rate * scale * net(fields / scale), rate per time. With layers of kernel 1
-   alone it is a reaction, for WeftOpCreateReactionDiffusion; inside an implicit step the net computes in float64. */
-PetscErrorCode WeftRateCreate(WeftSpace fields, const PetscReal scale[], PetscReal rate, const WeftNetOptions *options, WeftNet *net, WeftOp *op);
+/* A net as the rate of fields: (fields, parameters) -> rate * scale * net((fields - mean) / scale), rate per time; mean NULL: 0. With
+   dense layers (or others of kernel 1) alone it is a reaction, for WeftOpCreateReactionDiffusion; inside an implicit step the net
+   computes in float64. */
+PetscErrorCode WeftRateCreate(WeftSpace fields, const PetscReal mean[], const PetscReal scale[], PetscReal rate, const WeftNetOptions *options, WeftNet *net, WeftOp *op);
+/* The net of the case in its step, by -net_role: a correction; one in place of the pressure solve, which is told no numbers and has no
+   scales; or a reaction, which is told no numbers either, per -net_rate, in float64. mean, scale: of the fields of the state. */
+typedef enum { WEFT_NET_CORRECTION, WEFT_NET_PRESSURE, WEFT_NET_REACTION } WeftNetRole;
+PetscErrorCode WeftNetCreateFromKeys(WeftSpace state, WeftSpace numbers, const PetscReal mean[], const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op);
 
 #if defined(__cplusplus)
 }

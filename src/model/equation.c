@@ -127,7 +127,7 @@ PetscErrorCode WeftModelCreateEquation(WeftModel m, WeftOp reaction)
 
   PetscFunctionBegin;
   if (reaction && m->options.equation != WEFT_EQUATION_REACTION_DIFFUSION) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "%s has no place for a net; reaction_diffusion has, and flow", WeftEquations[m->options.equation]);
-  if (reaction && WeftOpInputs(reaction) != 2) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "the net of a case corrects a flow; the reaction of reaction_diffusion is handed to it by programs (WeftRateCreate)");
+  if (reaction && WeftOpInputs(reaction) != 2) return WeftFailKey(PETSC_COMM_WORLD, "net_role", "a correction is told numbers, which a reaction is not; set net_role reaction");
   PetscCall(WeftModelCreateStateSpace(m->grid, m->batch, &space));
   m->before_obstacle = -1;
   if (m->options.equation == WEFT_EQUATION_DARCY) PetscCall(CreateSteady(m, space));

@@ -72,9 +72,13 @@ PetscErrorCode WeftExpressionsDestroy(WeftExpression expression[3])
 PetscErrorCode WeftModelCreateFromKeys(WeftGrid grid, PetscInt batch, WeftOp correction, PetscBool solver_gradient, WeftModel *model)
 {
   WeftModelOptions options;
+  PetscInt         role;
 
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
+  PetscCall(WeftGetEnum("net_role", &role)); /* its third choice is a reaction */
+  if (correction && (role == 2) != (options.equation == WEFT_EQUATION_REACTION_DIFFUSION))
+    return WeftFailKey(PETSC_COMM_WORLD, "net_role", "%s has no place for this net; set net_role reaction with model_equation reaction_diffusion, correction or pressure with flow", WeftEquations[options.equation]);
   PetscCall(WeftModelCreate(grid, batch, &options, correction, solver_gradient, model));
   PetscCall(WeftModelOptionsDestroy(&options));
   PetscFunctionReturn(0);

@@ -55,29 +55,6 @@ PetscErrorCode WeftCorrectionCreate(WeftSpace velocity, WeftSpace numbers, const
   PetscFunctionReturn(0);
 }
 
-/* rate (corrected fields - fields) */
-PetscErrorCode WeftRateCreate(WeftSpace fields, const PetscReal scale[], PetscReal rate, const WeftNetOptions *options, WeftNet *net, WeftOp *op)
-{
-  const PetscReal difference[2] = {rate, -rate};
-  WeftProgram     program;
-  WeftOp          correction, sum;
-  PetscInt        in[2], corrected, out;
-
-  PetscFunctionBegin;
-  PetscCall(WeftCorrectionCreate(fields, NULL, scale, NULL, options, net, &correction));
-  PetscCall(WeftOpCreateSum(fields, 2, difference, &sum));
-  PetscCall(WeftProgramCreate(WeftSpaceGetInfo(fields)->comm, &program));
-  PetscCall(WeftProgramInput(program, "fields", fields, &in[0]));
-  PetscCall(WeftProgramInput(program, "parameters", WeftNetParameterSpace(*net), &in[1]));
-  PetscCall(WeftProgramCall(program, correction, in, &corrected));
-  PetscCall(WeftProgramCall(program, sum, (const PetscInt[]){corrected, in[0]}, &out));
-  PetscCall(WeftProgramOutput(program, out));
-  PetscCall(WeftProgramFinish(&program, "rate", op));
-  PetscCall(WeftOpDestroy(&correction));
-  PetscCall(WeftOpDestroy(&sum));
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode WeftOpExample_Correction(WeftGrid grid, PetscInt batch, PetscInt variant, WeftOpExample *example)
 {
   static const PetscReal scale[] = {0.5, 2.0, 1.5}, number_scale[] = {0.3};

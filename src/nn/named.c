@@ -152,16 +152,38 @@ PetscErrorCode WeftNetAlignGrid(WeftGridOptions *grid)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftNetCreateFromKeys(WeftSpace velocity, WeftSpace numbers, const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op)
+/* Newton's method inside the step takes the net to the tolerance of the solve. */
+static PetscErrorCode CreateReaction(WeftSpace fields, const PetscReal mean[], const PetscReal scale[], WeftNetOptions *options, WeftNet *net, WeftOp *op)
+{
+  WeftLayer *layer;
+  PetscReal  rate;
+  PetscBool  set, alone;
+
+  PetscFunctionBegin;
+  PetscCall(WeftHasKey("net_precision", &set));
+  if (set && options->single) return WeftFailKey(PETSC_COMM_WORLD, "net_precision", "a reaction computes in double, inside implicit steps; leave the key out");
+  options->single = PETSC_FALSE;
+  PetscCall(WeftLayersParse(PETSC_COMM_WORLD, options, &layer));
+  alone = WeftLayersWidth(options->layers, layer) || WeftLayersLevels(options->layers, layer) ? PETSC_FALSE : PETSC_TRUE;
+  PetscCall(PetscFree(layer));
+  if (!alone) return WeftFailKey(PETSC_COMM_WORLD, "net_layers", "a reaction reads at each cell that cell alone; use layers `dense OUTPUTS [tanh]`, or others of kernel 1");
+  PetscCall(WeftGetReal("net_rate", &rate));
+  if (!(rate > 0.0)) return WeftFailKey(PETSC_COMM_WORLD, "net_rate", "must be positive: about the share of a field that the reaction changes per time");
+  PetscCall(WeftRateCreate(fields, mean, scale, rate, options, net, op));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode WeftNetCreateFromKeys(WeftSpace state, WeftSpace numbers, const PetscReal mean[], const PetscReal scale[], const PetscReal number_scale[], WeftNet *net, WeftOp *op)
 {
   WeftNetOptions options;
   PetscInt       role;
 
   PetscFunctionBegin;
   PetscCall(WeftGetEnum("net_role", &role));
-  PetscCall(WeftNetOptionsFromKeys(role ? 1 : WeftSpaceGetInfo(velocity)->fields, &options));
-  if (role) PetscCall(WeftPressureNetCreate(velocity, &options, net, op));
-  else PetscCall(WeftCorrectionCreate(velocity, numbers, scale, number_scale, &options, net, op));
+  PetscCall(WeftNetOptionsFromKeys(role == WEFT_NET_PRESSURE ? 1 : WeftSpaceGetInfo(state)->fields, &options));
+  if (role == WEFT_NET_PRESSURE) PetscCall(WeftPressureNetCreate(state, &options, net, op));
+  else if (role == WEFT_NET_REACTION) PetscCall(CreateReaction(state, mean, scale, &options, net, op));
+  else PetscCall(WeftCorrectionCreate(state, numbers, scale, number_scale, &options, net, op));
   PetscCall(WeftNetOptionsDestroy(&options));
   PetscFunctionReturn(0);
 }

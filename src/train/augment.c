@@ -118,6 +118,7 @@ PetscErrorCode WeftAugmentCreate(WeftSpace velocity, WeftAugment *augment)
   *augment = NULL;
   PetscCall(WeftGetStringList("train_augment", &word, &named));
   if (!named) PetscFunctionReturn(0);
+  if (WeftSpaceGetInfo(velocity)->location[0] == WEFT_CELL) return WeftFailKey(PETSC_COMM_WORLD, "train_augment", "turns velocities on faces, no fields at cells; leave the key out");
   if (named > 6) return WeftFailKey(PETSC_COMM_WORLD, "train_augment", "six symmetries make all that there are");
   PetscCall(PetscNew(&a));
   PetscCall(WeftSpaceReference(velocity));

@@ -264,9 +264,11 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
 {
   const WeftSpaceInfo *info = WeftSpaceGetInfo(b->space);
   double               sums[3][3] = {{0.0}}; /* values, sum, sum of squares */
-  PetscInt             reynolds = -1;
+  PetscInt             reynolds = -1, role;
 
   PetscFunctionBegin;
+  PetscCall(PetscMemzero(scales, sizeof(*scales)));
+  PetscCall(WeftGetEnum("net_role", &role));
   for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3], n;
     WeftLayoutOwned(WeftGridLayout(info->grid), info->location[f], lo, hi);
@@ -282,6 +284,7 @@ PetscErrorCode WeftBatchesScales(WeftBatches b, WeftScales *scales)
     const double mean = sums[f][1] / sums[f][0];
     scales->velocity[f] = (float)sqrt(PetscMax(sums[f][2] / sums[f][0] - mean * mean, 0.0));
     if (!(scales->velocity[f] > 0.0)) scales->velocity[f] = 1.0;
+    if (role == WEFT_NET_REACTION) scales->mean[f] = (float)mean;
   }
   for (PetscInt n = 0; n < b->info.numbers; n++)
     if (!strcmp(b->info.number[n], "reynolds")) reynolds = n;

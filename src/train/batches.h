@@ -36,6 +36,6 @@ PetscErrorCode WeftBatchesCheckSymmetry(WeftBatches batches, WeftOp step, const 
 /* The numbers of a simulation, as WeftModelSetNumbers takes them. */
 const WeftDataInfo *WeftBatchesInfo(WeftBatches batches);
 const PetscReal    *WeftBatchesNumbers(WeftBatches batches, PetscInt simulation);
-/* Standard deviations over the dataset, rounded to float32 so that they are the same number on every layout. Collective. */
+/* Standard deviations over the dataset, and means for a reaction, rounded to float32 so that they are the same number on every layout. Collective. */
 PetscErrorCode WeftBatchesScales(WeftBatches batches, WeftScales *scales);
 #endif

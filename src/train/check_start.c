@@ -81,7 +81,7 @@ static PetscErrorCode Perturb(WeftTrainer t, WeftState developed, PetscInt64 see
 
 static PetscErrorCode StartWithout(const char *dataset, WeftTrainer *trainer)
 {
-  WeftScales  scales = {{1.0, 1.0, 1.0}, 0.0};
+  WeftScales  scales = {.velocity = {1.0, 1.0, 1.0}};
   Numbers     numbers;
   WeftTrainer t;
   WeftState   developed;

@@ -175,7 +175,7 @@ PetscErrorCode WeftTrainingSave(WeftTrainer t, WeftOptimizer optimizer, const We
   PetscFunctionBegin;
   PetscCall(WeftGetInt("train_checkpoint_keep", &keep));
   PetscCall(WeftArraysCreate(&arrays));
-  PetscCall(WeftWeightsSet(arrays, WeftGridLayout(t->grid)->dim, t->hybrid.net, &t->scales, WeftTrainerWeights(t)));
+  PetscCall(WeftWeightsSet(arrays, WeftSpaceGetInfo(t->velocity)->fields, t->hybrid.net, &t->scales, WeftTrainerWeights(t)));
   PetscCall(PetscSNPrintf(path, sizeof(path), "%s/weights.safetensors", folder));
   PetscCall(WeftArraysWriteSafetensors(arrays, path));
   PetscCall(Fill(t, optimizer, record, arrays));
@@ -273,7 +273,7 @@ static PetscErrorCode Compare(WeftTrainer t, WeftArrays arrays, const char *path
 
 PetscErrorCode WeftTrainingResume(WeftTrainer t, WeftOptimizer optimizer, const char *folder, WeftTrainingRecord *record)
 {
-  const PetscInt dim = WeftGridLayout(t->grid)->dim;
+  const PetscInt fields = WeftSpaceGetInfo(t->velocity)->fields;
   char           path[ROOM];
   PetscBool      automatic;
   WeftArrays     arrays;
@@ -287,8 +287,8 @@ PetscErrorCode WeftTrainingResume(WeftTrainer t, WeftOptimizer optimizer, const 
   else PetscCall(WeftArraysRead(path, &arrays));
   if (!arrays) PetscFunctionReturn(0);
   PetscCall(WeftWeightsGet(arrays, path, t->hybrid.net, WeftTrainerWeights(t)));
-  PetscCall(WeftWeightsGetScales(arrays, path, dim, &scales));
-  WeftCheck(!memcmp(scales.velocity, t->scales.velocity, sizeof(PetscReal) * (size_t)dim) && scales.reynolds == t->scales.reynolds, PETSC_COMM_WORLD, "%s was trained on another dataset: its /scales differ; give that dataset as train_dataset", path);
+  PetscCall(WeftWeightsGetScales(arrays, path, fields, &scales));
+  WeftCheck(!memcmp(scales.velocity, t->scales.velocity, sizeof(PetscReal) * (size_t)fields) && !memcmp(scales.mean, t->scales.mean, sizeof(scales.mean)) && scales.reynolds == t->scales.reynolds, PETSC_COMM_WORLD, "%s was trained on another dataset: its /scales differ; give that dataset as train_dataset", path);
   PetscCall(WeftOptimizerLoad(optimizer, arrays));
   PetscCall(GetRecord(arrays, path, record));
   PetscCall(Compare(t, arrays, path, record->update));

@@ -73,7 +73,7 @@ static PetscErrorCode ReadInfo(WeftEvaluation *e)
   PetscCall(WeftNetAlignGrid(&box));
   for (PetscInt a = 0; a < 3; a++) box.ranks[a] = 0;
   PetscCall(WeftGridCreate(PETSC_COMM_SELF, &box, &grid));
-  PetscCall(WeftSpaceCreateVelocity(grid, 1, &space));
+  PetscCall(WeftModelCreateStateSpace(grid, 1, &space));
   PetscCall(WeftDataOpen(PETSC_COMM_WORLD, space, e->dataset, &e->info, &file));
   WeftCheck(e->info.frames >= 2, PETSC_COMM_WORLD, "%s has %" PetscInt_FMT " frame of each simulation; a comparison starts from one and needs another", e->dataset, e->info.frames);
   PetscCall(PetscMalloc1(e->info.simulations * PetscMax(e->info.numbers, 1), &e->numbers));
@@ -99,16 +99,16 @@ static PetscErrorCode CreateGrid(WeftEvaluation *e)
   PetscCall(WeftGridOptionsFromKeys(&box));
   PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(e->members.space, &box, &e->grid));
-  PetscCall(WeftSpaceCreateVelocity(e->grid, e->batch, &e->velocity));
-  PetscCall(WeftDataOpen(PETSC_COMM_WORLD, e->velocity, e->dataset, &info, &e->file));
-  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateCreate(e->velocity, &e->frame[i]));
+  PetscCall(WeftModelCreateStateSpace(e->grid, e->batch, &e->state));
+  PetscCall(WeftDataOpen(PETSC_COMM_WORLD, e->state, e->dataset, &info, &e->file));
+  for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateCreate(e->state, &e->frame[i]));
   e->courant_bound = (PetscReal)(box.halo - 1);
   PetscFunctionReturn(0);
 }
 
 static PetscInt SimulationOf(const WeftEvaluation *e, PetscInt sample) { return PetscMin(e->first + sample, e->info.simulations - 1); }
 
-static PetscErrorCode ReadFrame(WeftEvaluation *e, PetscInt frame, WeftState state)
+PetscErrorCode WeftEvaluationFrame(WeftEvaluation *e, PetscInt frame, WeftState state)
 {
   PetscFunctionBegin;
   for (PetscInt round = 0; round < e->rounds; round++) {
@@ -128,24 +128,24 @@ static PetscErrorCode SetNumbers(const WeftEvaluation *e, WeftRun *run, PetscInt
 static PetscErrorCode CreateModels(WeftEvaluation *e, WeftArrays arrays)
 {
   WeftModelOptions options;
-  WeftScales       scales;
 
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
-  if (options.equation != WEFT_EQUATION_FLOW) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "flows alone are compared with a dataset");
+  if (options.equation == WEFT_EQUATION_DARCY) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "a steady solve has no frames to compare with");
   PetscCall(WeftModelCreate(e->grid, e->batch, &options, NULL, PETSC_TRUE, &e->run[WEFT_UNCORRECTED].model));
   PetscCall(WeftModelOptionsDestroy(&options));
   WeftCheck(WeftModelStates(e->run[WEFT_UNCORRECTED].model) == 1, PETSC_COMM_WORLD, "model_steps: the comparison is one of velocities; leave smoke out of the steps");
   WeftCheck(PetscAbsReal(e->info.frame_time - options.dt) <= 1e-9 * options.dt, PETSC_COMM_WORLD, "the frames of %s are %g apart, a step takes model_dt = %g: they cannot be compared one by one", e->dataset, (double)e->info.frame_time, (double)options.dt);
   if (e->runs > 1) {
-    PetscCall(WeftWeightsGetScales(arrays, e->weights, WeftGridLayout(e->grid)->dim, &scales));
-    PetscCall(WeftHybridCreate(e->grid, e->batch, &scales, PETSC_TRUE, &e->hybrid));
+    PetscCall(WeftWeightsGetScales(arrays, e->weights, WeftSpaceGetInfo(e->state)->fields, &e->scales));
+    PetscCall(WeftHybridCreate(e->grid, e->batch, &e->scales, PETSC_TRUE, &e->hybrid));
     e->run[WEFT_CORRECTED].model = e->hybrid.model;
     e->parameters                = WeftSpaceGetInfo(WeftNetParameterSpace(e->hybrid.net))->count;
   }
   for (PetscInt r = 0; r < e->runs; r++) {
     WeftRun *run = &e->run[r];
     PetscCall(WeftStepStates(WeftModelStep(run->model), run->in, run->out));
+    if (!WeftModelIsFlow(run->model)) PetscCall(WeftModelInitial(run->model, run->in)); /* for its numbers */
     PetscCall(WeftCheckWaves(run->model, &e->info));
     for (PetscInt s = 0; s < e->info.simulations; s++) PetscCall(SetNumbers(e, run, 0, s)); /* so that all replicas find a mistake */
     for (PetscInt s = 0; s < e->batch; s++) PetscCall(SetNumbers(e, run, s, SimulationOf(e, s)));
@@ -228,11 +228,12 @@ WEFT_KERNEL static void SizeRow(PetscInt n, const double *restrict frame, const 
 /* Sums of the differences of u from the frames; u NULL: of the frames themselves. This rank's part. */
 static void AddSums(const WeftEvaluation *e, WeftState u, PetscInt sample, double sum[WEFT_ERRORS])
 {
-  const WeftLayout *l = WeftGridLayout(e->grid);
+  const WeftSpaceInfo *info = WeftSpaceGetInfo(e->state);
+  const WeftLayout    *l    = WeftGridLayout(e->grid);
 
-  for (PetscInt f = 0; f < l->dim; f++) {
+  for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3];
-    WeftLayoutOwned(l, (WeftLocation)f, lo, hi);
+    WeftLayoutOwned(l, info->location[f], lo, hi);
     for (PetscInt k = lo[2]; k < hi[2]; k++) {
       for (PetscInt j = lo[1]; j < hi[1]; j++) {
         const PetscInt at   = WeftLayoutIndex(l, lo[0], j, k);
@@ -244,19 +245,21 @@ static void AddSums(const WeftEvaluation *e, WeftState u, PetscInt sample, doubl
   }
 }
 
-/* Courant number of a sample, this rank's part; infinite if a value is not finite. */
+/* Courant number of a sample of a flow, of other fields 0, this rank's part; infinite if a value is not finite. */
 static PetscReal Courant(const WeftEvaluation *e, WeftState u, PetscInt sample, PetscReal dt)
 {
-  const WeftLayout *l       = WeftGridLayout(e->grid);
-  PetscReal         courant = 0.0;
+  const WeftSpaceInfo *info    = WeftSpaceGetInfo(e->state);
+  const WeftLayout    *l       = WeftGridLayout(e->grid);
+  const PetscBool      flow    = WeftModelIsFlow(e->run[0].model);
+  PetscReal            courant = 0.0;
 
-  for (PetscInt f = 0; f < l->dim; f++) {
+  for (PetscInt f = 0; f < info->fields; f++) {
     PetscInt lo[3], hi[3];
-    WeftLayoutOwned(l, (WeftLocation)f, lo, hi);
+    WeftLayoutOwned(l, info->location[f], lo, hi);
     for (PetscInt k = lo[2]; k < hi[2]; k++) {
       for (PetscInt j = lo[1]; j < hi[1]; j++) {
         const double largest = LargestRow(hi[0] - lo[0], WeftStatePlane(u, f, sample) + WeftLayoutIndex(l, lo[0], j, k));
-        courant              = PetscMax(courant, isfinite(largest) ? largest * dt / l->h[f] : PETSC_MAX_REAL);
+        courant              = PetscMax(courant, !isfinite(largest) ? PETSC_MAX_REAL : flow ? largest * dt / l->h[f] : 0.0);
       }
     }
   }
@@ -278,7 +281,7 @@ static PetscErrorCode HoldBounds(WeftEvaluation *e, PetscInt r, PetscInt n)
     PetscInt *unstable = &e->unstable[SimulationOf(e, s) * WEFT_RUNS + r];
     if (courant[s] >= e->courant_bound && !*unstable) *unstable = n;
     if (!*unstable) continue;
-    for (PetscInt f = 0; f < WeftGridLayout(e->grid)->dim; f++) PetscCall(PetscArrayzero(WeftStatePlaneWrite(u, f, s), WeftGridLayout(e->grid)->plane));
+    for (PetscInt f = 0; f < WeftSpaceGetInfo(e->state)->fields; f++) PetscCall(PetscArrayzero(WeftStatePlaneWrite(u, f, s), WeftGridLayout(e->grid)->plane));
   }
   PetscCall(PetscFree(courant));
   PetscFunctionReturn(0);
@@ -318,6 +321,22 @@ static PetscErrorCode Step(WeftEvaluation *e, PetscInt r, PetscInt n)
   PetscFunctionReturn(0);
 }
 
+/* What the picture shows of a state: the vorticity of a flow, else its last field; the middle layer. */
+static PetscErrorCode ForPicture(const WeftEvaluation *e, WeftState state, PetscInt sample, double **values)
+{
+  const WeftLayout *l = WeftGridLayout(e->grid);
+  PetscInt          shape[3], count = l->cells[0] * l->cells[1];
+
+  PetscFunctionBegin;
+  if (WeftModelIsFlow(e->run[0].model)) {
+    PetscCall(WeftFlowVorticity(state, sample, NULL, values));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(WeftStateGather(state, WeftSpaceGetInfo(e->state)->fields - 1, sample, shape, values));
+  PetscCall(PetscArraymove(*values, *values + (l->cells[2] / 2) * count, count));
+  PetscFunctionReturn(0);
+}
+
 /* Series, and the fields of the picture, of the simulation that is shown. */
 static PetscErrorCode Show(WeftEvaluation *e, PetscInt n)
 {
@@ -331,7 +350,7 @@ static PetscErrorCode Show(WeftEvaluation *e, PetscInt n)
     WeftSeries      series = i ? e->run[i - 1].series : e->reference;
     const PetscBool there  = i ? (e->unstable[e->shown * WEFT_RUNS + i - 1] ? PETSC_FALSE : PETSC_TRUE) : n <= e->compared ? PETSC_TRUE : PETSC_FALSE;
     if (there && (n % e->every == 0 || n == e->steps)) PetscCall(WeftSeriesWrite(series, time, 1, &state, sample));
-    if (there && n == e->picture_step) PetscCall(WeftFlowVorticity(state, sample, NULL, &e->vorticity[i]));
+    if (there && n == e->picture_step) PetscCall(ForPicture(e, state, sample, &e->picture[i]));
   }
   PetscFunctionReturn(0);
 }
@@ -343,8 +362,8 @@ static PetscErrorCode Play(WeftEvaluation *e)
   PetscFunctionBegin;
   PetscCall(WeftProgressCreate("rollout", e->steps, &progress));
   PetscCall(WeftCostBegin("step"));
-  PetscCall(ReadFrame(e, 0, e->frame[0]));
-  PetscCall(ReadFrame(e, 1, e->frame[1]));
+  PetscCall(WeftEvaluationFrame(e, 0, e->frame[0]));
+  PetscCall(WeftEvaluationFrame(e, 1, e->frame[1]));
   for (PetscInt r = 0; r < e->runs; r++) PetscCall(WeftStateCopy(e->frame[0], e->run[r].in[0]));
   PetscCall(Show(e, 0));
   for (PetscInt n = 1; n <= e->steps; n++) {
@@ -353,7 +372,7 @@ static PetscErrorCode Play(WeftEvaluation *e)
       const WeftState old = e->frame[0];
       e->frame[0]         = e->frame[1];
       e->frame[1]         = old;
-      if (n + 1 < e->info.frames) PetscCall(ReadFrame(e, n + 1, e->frame[1]));
+      if (n + 1 < e->info.frames) PetscCall(WeftEvaluationFrame(e, n + 1, e->frame[1]));
       else PetscCall(WeftStateCopy(e->frame[0], e->frame[1]));
       Compare(e, n);
     }
@@ -402,9 +421,9 @@ static PetscErrorCode Destroy(WeftEvaluation *e)
   PetscCall(WeftModelDestroy(&e->run[WEFT_UNCORRECTED].model));
   if (e->runs > 1) PetscCall(WeftHybridDestroy(&e->hybrid));
   for (PetscInt i = 0; i < 2; i++) PetscCall(WeftStateDestroy(&e->frame[i]));
-  for (PetscInt i = 0; i < 1 + WEFT_RUNS; i++) PetscCall(PetscFree(e->vorticity[i]));
+  for (PetscInt i = 0; i < 1 + WEFT_RUNS; i++) PetscCall(PetscFree(e->picture[i]));
   PetscCall(WeftDataDestroy(&e->file));
-  PetscCall(WeftSpaceDestroy(&e->velocity));
+  PetscCall(WeftSpaceDestroy(&e->state));
   PetscCall(WeftGridDestroy(&e->grid));
   PetscCall(WeftTeamDestroy(&e->team));
   PetscCall(PetscFree2(e->sums, e->unstable));
@@ -420,6 +439,7 @@ PetscErrorCode WeftEvaluate(void)
   PetscCall(Create(&e));
   PetscCall(Play(&e));
   PetscCall(Reduce(&e));
+  PetscCall(WeftEvaluationReaction(&e));
   if (e.reference) PetscCall(WeftSeriesDestroy(&e.reference));
   for (PetscInt r = 0; r < e.runs; r++)
     if (e.run[r].series) PetscCall(WeftSeriesDestroy(&e.run[r].series));

@@ -14,6 +14,14 @@ typedef struct {
   double frame[WEFT_ERRORS], run[WEFT_RUNS][WEFT_ERRORS];
 } WeftErrorSums;
 
+/* -rollout_reaction: distance of the learned rates from these, over the norm of these. Of each field, [fields]: of all together. */
+typedef struct {
+  PetscBool given;
+  PetscInt  fields, visited; /* visited: bins of the map that the frames visit */
+  double    frames[WEFT_MAX_FIELDS + 1];  /* at every cell of the frames */
+  double    outside[WEFT_MAX_FIELDS + 1]; /* over the bins of the map that they do not visit; two fields */
+} WeftReactionError;
+
 /* One of the two runs: a model, its states, and the files that follow it. */
 typedef struct {
   WeftModel  model;
@@ -28,11 +36,12 @@ typedef struct {
   WeftTeam        team;
   WeftTeamInfo    members;
   WeftGrid        grid;
-  WeftSpace       velocity;
+  WeftSpace       state; /* of a frame */
   WeftDataFile    file;
   WeftState       frame[2]; /* that of this step, the one after it */
   WeftSeries      reference;
   WeftHybrid      hybrid; /* of the corrected run */
+  WeftScales      scales; /* of its net */
   WeftRun         run[WEFT_RUNS];
   PetscInt        runs; /* 1: uncorrected alone */
   PetscInt        parameters;
@@ -48,7 +57,8 @@ typedef struct {
   WeftModelFigures *figures;      /* [batch] */
   PetscReal      *first_energy;   /* [simulation][WEFT_RUNS] */
   FILE          **audit, **spectrum; /* [simulation][WEFT_RUNS], on rank 0 of the replica that plays it */
-  double         *vorticity[1 + WEFT_RUNS]; /* of the reference and the runs at picture_step, on the replica that shows */
+  double         *picture[1 + WEFT_RUNS]; /* vorticity, or the last field, of the reference and the runs at picture_step, on the replica that shows */
+  WeftReactionError reaction;
 } WeftEvaluation;
 
 /* Figures of every step, spectra at the picture's step and the last, in audit_<run>_<simulation>.csv and spectrum_...: a run that passes
@@ -59,6 +69,11 @@ PetscErrorCode WeftEvaluationAuditClose(WeftEvaluation *e);
 /* Relative error of a run after step n (from 1), or its mean over the steps 1 to n. NaN where the run was over by then. */
 double WeftEvaluationError(const WeftEvaluation *e, PetscInt simulation, PetscInt run, PetscInt error, PetscInt n);
 double WeftEvaluationMean(const WeftEvaluation *e, PetscInt simulation, PetscInt run, PetscInt error, PetscInt n);
+/* Frame of every simulation of this replica. Collective on the grid. */
+PetscErrorCode WeftEvaluationFrame(WeftEvaluation *e, PetscInt frame, WeftState state);
+/* The net's reaction against -rollout_reaction at the frames; of two fields also over the rectangle of states around those, as
+   reaction.csv and reaction.png. Nothing without the key. Collective on the world. */
+PetscErrorCode WeftEvaluationReaction(WeftEvaluation *e);
 /* table.txt (and on the terminal), errors.csv, summary.json, picture.png, errors.png. Collective on the world. */
 PetscErrorCode WeftEvaluationReport(WeftEvaluation *e);
 #endif

@@ -21,6 +21,7 @@ PetscErrorCode WeftEvaluationAuditOpen(WeftEvaluation *e)
   PetscFunctionBegin;
   PetscCall(WeftAuditBoundsFromKeys(&e->bounds));
   PetscCall(PetscCalloc4(e->batch, &e->figures, rows, &e->first_energy, rows, &e->audit, rows, &e->spectrum));
+  if (!WeftModelIsFlow(e->run[0].model)) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(e->members.space, &rank));
   for (PetscInt s = 0; s < e->info.simulations; s++) {
     for (PetscInt r = 0; r < e->runs; r++) {
@@ -40,6 +41,7 @@ PetscErrorCode WeftEvaluationAudit(WeftEvaluation *e, PetscInt r, PetscInt n, co
   const PetscReal time = e->info.first_time + (PetscReal)n * e->info.frame_time;
 
   PetscFunctionBegin;
+  if (!WeftModelIsFlow(e->run[r].model)) PetscFunctionReturn(0);
   PetscCall(WeftModelMeasure(e->run[r].model, outputs, e->figures));
   for (PetscInt s = 0; s < e->count; s++) {
     const PetscInt at = (e->first + s) * WEFT_RUNS + r;

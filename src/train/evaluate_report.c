@@ -5,6 +5,8 @@
 
 static const char *const errors[] = {"error_l1", "error_l2", "error_published"};
 
+static const char *StateName(const WeftEvaluation *e) { return WeftModelInputName(e->run[0].model, 0); }
+static const char *Heading(const WeftEvaluation *e) { return WeftModelIsFlow(e->run[0].model) ? "Re" : ""; }
 static const char *RunName(PetscInt run) { return run == WEFT_UNCORRECTED ? "uncorrected" : "corrected"; }
 
 static PetscErrorCode InFolder(const WeftEvaluation *e, const char *name, char path[PETSC_MAX_PATH_LEN])
@@ -111,7 +113,7 @@ static PetscErrorCode PublishedMeasure(const WeftEvaluation *e, Table *t)
   PetscFunctionBegin;
   Add(t, "Published measure: L1, state n against frame n + 1, mean over steps 1 to %d", (int)e->average[0]);
   PetscCall(End(t));
-  Add(t, "%12s", "Re");
+  Add(t, "%12s", Heading(e));
   AddHeads(t, e->runs);
   PetscCall(End(t));
   for (PetscInt s = 0; s < e->info.simulations; s++) {
@@ -133,7 +135,7 @@ static PetscErrorCode PlainMeasure(const WeftEvaluation *e, Table *t, PetscInt e
   Add(t, "%s, state n against frame n, mean over steps 1 to", title);
   for (PetscInt i = 0; i < e->averages; i++) Add(t, "%s %d", i ? (i + 1 < e->averages ? "," : " and") : "", (int)e->average[i]);
   PetscCall(End(t));
-  Add(t, "%12s", "Re");
+  Add(t, "%12s", Heading(e));
   for (PetscInt i = 0; i < e->averages; i++) {
     if (i) Add(t, "   |");
     AddHeads(t, e->runs);
@@ -165,7 +167,7 @@ static PetscErrorCode Stability(const WeftEvaluation *e, Table *t)
       if (!step) continue;
       all = PETSC_FALSE;
       Name(e, s, name);
-      Add(t, "Re %s %s: unstable, at step %d no longer finite, beyond a Courant number of %g, or beyond a bound of audit_...", name, RunName(r), (int)step, (double)e->courant_bound);
+      Add(t, "%s %s %s: unstable, at step %d no longer finite, beyond a Courant number of %g, or beyond a bound of audit_...", Heading(e), name, RunName(r), (int)step, (double)e->courant_bound);
       PetscCall(End(t));
     }
   }
@@ -180,6 +182,25 @@ static PetscErrorCode Stability(const WeftEvaluation *e, Table *t)
   PetscFunctionReturn(0);
 }
 
+/* The learned reaction, over states that the net has not seen if the dataset is one of tests. */
+static PetscErrorCode Reaction(const WeftEvaluation *e, Table *t)
+{
+  const WeftReactionError *r = &e->reaction;
+
+  PetscFunctionBegin;
+  if (!r->given) PetscFunctionReturn(0);
+  PetscCall(End(t));
+  Add(t, "Learned reaction, relative L2 error at the states of the frames: %.4f (", r->frames[r->fields]);
+  for (PetscInt f = 0; f < r->fields; f++) Add(t, "%s%s %.4f", f ? ", " : "", WeftSpaceGetInfo(e->state)->name[f], r->frames[f]);
+  Add(t, ")");
+  PetscCall(End(t));
+  if (r->visited) {
+    Add(t, "over the rest of the rectangle around them, which they do not visit: %.4f", r->outside[r->fields]);
+    PetscCall(End(t));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode WriteTable(const WeftEvaluation *e)
 {
   char  path[PETSC_MAX_PATH_LEN];
@@ -191,12 +212,13 @@ static PetscErrorCode WriteTable(const WeftEvaluation *e)
   PetscCall(WeftAgree(PETSC_COMM_WORLD, !PetscGlobalRank && !t.file ? PETSC_TRUE : PETSC_FALSE, "%s cannot be written; choose another folder with -output", path));
   Add(&t, "%s: %d simulations of %d frames, %d steps", WeftCaseName(), (int)e->info.simulations, (int)e->info.frames, (int)e->steps);
   if (e->runs > 1) Add(&t, ", net of %d weights", (int)e->parameters);
-  Add(&t, ". Relative errors of the velocity.");
+  Add(&t, ". Relative errors of the %s.", StateName(e));
   PetscCall(End(&t));
   PetscCall(End(&t));
   PetscCall(PublishedMeasure(e, &t));
   PetscCall(PlainMeasure(e, &t, WEFT_ERROR_L1, "L1"));
   PetscCall(PlainMeasure(e, &t, WEFT_ERROR_L2, "L2"));
+  PetscCall(Reaction(e, &t));
   PetscCall(Stability(e, &t));
   if (t.file) fclose(t.file);
   PetscFunctionReturn(0);
@@ -279,6 +301,8 @@ static PetscErrorCode WriteSummary(const WeftEvaluation *e)
   for (PetscInt i = 0; i < e->averages; i++) average[i] = (double)e->average[i];
   PetscCall(WeftSummaryRealList(summary, "averaged_steps", e->averages, average));
   for (PetscInt s = 0; s < e->info.simulations; s++) PetscCall(SummariseTest(e, s, summary));
+  if (e->reaction.given) PetscCall(WeftSummaryReal(summary, "reaction/error", e->reaction.frames[e->reaction.fields]));
+  if (e->reaction.given && e->reaction.visited) PetscCall(WeftSummaryReal(summary, "reaction/error_outside", e->reaction.outside[e->reaction.fields]));
   PetscCall(WeftSummaryReal(summary, "seconds_per_step/uncorrected", e->run[0].seconds / (double)e->steps));
   if (e->runs > 1) PetscCall(WeftSummaryReal(summary, "seconds_per_step/corrected", e->run[1].seconds / (double)e->steps));
   PetscCall(InFolder(e, "summary.json", path));
@@ -290,7 +314,7 @@ static PetscErrorCode WriteSummary(const WeftEvaluation *e)
 /* ---- pictures ------------------------------------------------------------------------------------------------------- */
 
 /* From the replica that shows, to all. A run that was over has no values (grey). */
-static PetscErrorCode ShareVorticity(WeftEvaluation *e, PetscInt count)
+static PetscErrorCode SharePicture(WeftEvaluation *e, PetscInt count)
 {
   PetscMPIInt owner = -1;
 
@@ -298,11 +322,11 @@ static PetscErrorCode ShareVorticity(WeftEvaluation *e, PetscInt count)
   if (e->shown >= e->first && e->shown < e->first + e->count && !e->members.space_rank) PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &owner));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &owner, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD));
   for (PetscInt i = 0; i < 1 + e->runs; i++) {
-    if (!e->vorticity[i]) {
-      PetscCall(PetscMalloc1(count, &e->vorticity[i]));
-      for (PetscInt c = 0; c < count; c++) e->vorticity[i][c] = NAN;
+    if (!e->picture[i]) {
+      PetscCall(PetscMalloc1(count, &e->picture[i]));
+      for (PetscInt c = 0; c < count; c++) e->picture[i][c] = NAN;
     }
-    PetscCallMPI(MPI_Bcast(e->vorticity[i], (PetscMPIInt)count, MPI_DOUBLE, owner, PETSC_COMM_WORLD));
+    PetscCallMPI(MPI_Bcast(e->picture[i], (PetscMPIInt)count, MPI_DOUBLE, owner, PETSC_COMM_WORLD));
   }
   PetscFunctionReturn(0);
 }
@@ -321,7 +345,7 @@ static PetscErrorCode CutObstacles(WeftEvaluation *e, PetscInt count)
   PetscCall(WeftStateGather(open, 0, 0, shape, &values));
   for (PetscInt c = 0; c < count; c++)
     for (PetscInt i = 0; i < 1 + e->runs; i++)
-      if (values[c + (l->cells[2] / 2) * count] == 0.0) e->vorticity[i][c] = NAN;
+      if (values[c + (l->cells[2] / 2) * count] == 0.0) e->picture[i][c] = NAN;
   PetscCall(PetscFree(values));
   PetscCall(WeftStateDestroy(&open));
   PetscCall(WeftStateDestroy(&faces));
@@ -338,16 +362,17 @@ static PetscErrorCode WritePicture(WeftEvaluation *e)
 
   PetscFunctionBegin;
   if (e->shown < 0 || l->dim < 2) PetscFunctionReturn(0);
-  PetscCall(ShareVorticity(e, nx * ny));
+  PetscCall(SharePicture(e, nx * ny));
   PetscCall(CutObstacles(e, nx * ny));
   for (PetscInt c = 0; c < nx * ny; c++)
-    if (isfinite(e->vorticity[0][c])) largest = PetscMax(largest, fabs(e->vorticity[0][c]));
+    if (isfinite(e->picture[0][c])) largest = PetscMax(largest, fabs(e->picture[0][c]));
   for (PetscInt i = 0; i < 1 + e->runs; i++) {
     const PetscInt over = i ? e->unstable[e->shown * WEFT_RUNS + i - 1] : 0;
     if (!i) PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "reference, step %" PetscInt_FMT, step));
     else if (over && over <= step) PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: unstable", RunName(i - 1)));
     else PetscCall(PetscSNPrintf(title[i], sizeof(title[i]), "%s: error %.3f", RunName(i - 1), WeftEvaluationError(e, e->shown, i - 1, WEFT_ERROR_L1, step)));
-    panel[i] = (WeftPanel){title[i], ny, nx, e->vorticity[i], -0.6 * largest, 0.6 * largest, PETSC_TRUE};
+    if (WeftModelIsFlow(e->run[0].model)) panel[i] = (WeftPanel){title[i], ny, nx, e->picture[i], -0.6 * largest, 0.6 * largest, PETSC_TRUE};
+    else panel[i] = (WeftPanel){title[i], ny, nx, e->picture[i], 0.0, largest, PETSC_FALSE};
   }
   PetscCall(InFolder(e, "picture.png", path));
   PetscCall(WeftPictureWrite(path, 1 + e->runs, panel, 1 + e->runs, PetscMax(1, 512 / PetscMax(nx, ny))));
@@ -359,7 +384,7 @@ static PetscErrorCode WritePlot(const WeftEvaluation *e)
 {
   const PetscInt lines = e->info.simulations * e->runs, n = e->compared;
   double        *x, *y;
-  char           path[PETSC_MAX_PATH_LEN], (*label)[64];
+  char           path[PETSC_MAX_PATH_LEN], axis[96], (*label)[64];
   WeftLine      *line;
 
   PetscFunctionBegin;
@@ -375,7 +400,8 @@ static PetscErrorCode WritePlot(const WeftEvaluation *e)
     }
   }
   PetscCall(InFolder(e, "errors.png", path));
-  PetscCall(WeftPlotWrite(path, "Distance from the reference", "steps", "relative error of the velocity (L1)", PETSC_FALSE, lines, line));
+  PetscCall(PetscSNPrintf(axis, sizeof(axis), "relative error of the %s (L1)", StateName(e)));
+  PetscCall(WeftPlotWrite(path, "Distance from the reference", "steps", axis, PETSC_FALSE, lines, line));
   PetscCall(PetscFree4(x, y, label, line));
   PetscFunctionReturn(0);
 }

@@ -11,10 +11,10 @@ typedef struct {
   WeftTeam   team;
   WeftGrid   coarse, fine;
   WeftModel  model;
-  WeftSpace  kept; /* velocity on the coarse grid */
+  WeftSpace  kept; /* first state on the coarse grid */
   WeftOp     restrict_op;
   WeftState  in[WEFT_OP_MAX], out[WEFT_OP_MAX], frame;
-  PetscReal *reynolds;
+  PetscReal *reynolds; /* NULL: the model has no viscosity */
   PetscInt   simulations, first, count, rounds, refine, skip, frames;
   PetscInt   start, save_every; /* start: step from which this run goes on */
   PetscBool  resume;
@@ -24,10 +24,12 @@ typedef struct {
 
 static const char numbers[][32] = {"reynolds", "viscosity", "waves"};
 
-/* Numbers of a simulation; the last one only where the step has waves. */
+/* Numbers of a simulation; the last one only where the step has waves, none without a viscosity. */
 static PetscErrorCode Numbers(const Generator *g, PetscInt simulation, PetscInt *count, PetscReal values[3])
 {
   PetscFunctionBegin;
+  *count = 0;
+  if (!g->reynolds) PetscFunctionReturn(0);
   values[0] = g->reynolds[simulation];
   PetscCall(WeftModelViscosity(values[0], &values[1]));
   values[2] = (PetscReal)simulation;
@@ -36,22 +38,12 @@ static PetscErrorCode Numbers(const Generator *g, PetscInt simulation, PetscInt 
 }
 
 /* The Reynolds numbers of both parts, one after the other. */
-static PetscErrorCode ReadKeys(Generator *g)
+static PetscErrorCode ReadReynolds(Generator *g)
 {
   static const char *const keys[] = {"dataset_reynolds", "dataset_test_reynolds"};
   PetscReal                list[2][64];
 
   PetscFunctionBegin;
-  PetscCall(WeftGetInt("dataset_refine", &g->refine));
-  PetscCall(WeftGetInt("dataset_skip", &g->skip));
-  PetscCall(WeftGetInt("dataset_frames", &g->frames));
-  PetscCall(WeftGetInt("dataset_checkpoint_every", &g->save_every));
-  PetscCall(WeftGetBool("dataset_resume", &g->resume));
-  if (g->save_every < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_checkpoint_every", "at least 1 step");
-  if (g->refine < 1)
-    return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
-  if (g->skip < 0) return WeftFailKey(PETSC_COMM_WORLD, "dataset_skip", "cannot drop a negative number of steps");
-  if (g->frames < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_frames", "at least 1 frame is needed");
   for (PetscInt p = 0; p < 2; p++) {
     g->part[p].first = g->simulations;
     g->part[p].count = 64;
@@ -64,6 +56,43 @@ static PetscErrorCode ReadKeys(Generator *g)
     return WeftFailKey(PETSC_COMM_WORLD, keys[0], "the list is empty; give one Reynolds number per simulation");
   PetscCall(PetscMalloc1(g->simulations, &g->reynolds));
   for (PetscInt p = 0; p < 2; p++) PetscCall(PetscArraycpy(g->reynolds + g->part[p].first, list[p], g->part[p].count));
+  PetscFunctionReturn(0);
+}
+
+/* Without a viscosity simulations differ in their initial states. */
+static PetscErrorCode ReadCounts(Generator *g)
+{
+  static const char *const keys[] = {"dataset_simulations", "dataset_test_simulations"};
+
+  PetscFunctionBegin;
+  for (PetscInt p = 0; p < 2; p++) {
+    PetscCall(WeftGetInt(keys[p], &g->part[p].count));
+    if (g->part[p].count < 1 - p) return WeftFailKey(PETSC_COMM_WORLD, keys[p], "at least %d simulations", (int)(1 - p));
+    g->part[p].first = g->simulations;
+    g->simulations += g->part[p].count;
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode ReadKeys(Generator *g)
+{
+  PetscInt equation;
+
+  PetscFunctionBegin;
+  PetscCall(WeftGetInt("dataset_refine", &g->refine));
+  PetscCall(WeftGetInt("dataset_skip", &g->skip));
+  PetscCall(WeftGetInt("dataset_frames", &g->frames));
+  PetscCall(WeftGetInt("dataset_checkpoint_every", &g->save_every));
+  PetscCall(WeftGetBool("dataset_resume", &g->resume));
+  if (g->save_every < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_checkpoint_every", "at least 1 step");
+  if (g->refine < 1)
+    return WeftFailKey(PETSC_COMM_WORLD, "dataset_refine", "the reference grid is that of the case times 1 or more");
+  if (g->skip < 0) return WeftFailKey(PETSC_COMM_WORLD, "dataset_skip", "cannot drop a negative number of steps");
+  if (g->frames < 1) return WeftFailKey(PETSC_COMM_WORLD, "dataset_frames", "at least 1 frame is needed");
+  PetscCall(WeftGetEnum("model_equation", &equation));
+  if (equation == WEFT_EQUATION_DARCY) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "a steady solve makes no frames");
+  if (equation == WEFT_EQUATION_FLOW || equation == WEFT_EQUATION_BURGERS) PetscCall(ReadReynolds(g));
+  else PetscCall(ReadCounts(g));
   PetscFunctionReturn(0);
 }
 
@@ -93,12 +122,12 @@ static PetscErrorCode CreateModel(Generator *g)
 
   PetscFunctionBegin;
   PetscCall(WeftModelOptionsFromKeys(&options));
-  if (options.equation != WEFT_EQUATION_FLOW) return WeftFailKey(PETSC_COMM_WORLD, "model_equation", "datasets are made of flows alone");
   options.viscosity_ratio = 1.0; /* this is the reference */
   options.first_sample    = PetscMin(g->first, g->simulations - 1);
+  options.samples         = g->simulations;
   PetscCall(WeftModelCreate(g->fine, batch, &options, NULL, PETSC_TRUE, &g->model));
   PetscCall(WeftModelOptionsDestroy(&options));
-  PetscCall(WeftSpaceCreateVelocity(g->coarse, batch, &g->kept));
+  PetscCall(WeftModelCreateStateSpace(g->coarse, batch, &g->kept));
   PetscCall(WeftOpCreateRestrict(WeftModelStateSpace(g->model, 0), g->kept, &g->restrict_op));
   PetscCall(WeftStateCreate(g->kept, &g->frame));
   PetscCall(WeftStepStates(WeftModelStep(g->model), g->in, g->out));
@@ -199,7 +228,7 @@ static PetscErrorCode Step(Generator *g, PetscInt n)
   if (n % 50 && n < g->skip + g->frames) PetscFunctionReturn(0);
   PetscCall(WeftStateNorm(g->in[0], NORM_INFINITY, &largest));
   PetscCall(WeftAgree(PETSC_COMM_WORLD, isfinite(largest) ? PETSC_FALSE : PETSC_TRUE,
-                      "step %" PetscInt_FMT ": the velocity is no longer finite; lower -model_dt", n));
+                      "step %" PetscInt_FMT ": the state is no longer finite; lower -model_dt", n));
   PetscFunctionReturn(0);
 }
 
@@ -275,7 +304,7 @@ static PetscErrorCode Finish(Generator *g, const char *folder, double seconds)
   PetscCall(WeftSummaryInt(summary, "simulations", g->simulations));
   PetscCall(WeftSummaryInt(summary, "steps", g->skip + g->frames));
   PetscCall(WeftSummaryInt(summary, "frames", g->frames));
-  PetscCall(WeftSummaryRealList(summary, "reynolds", g->simulations, g->reynolds));
+  if (g->reynolds) PetscCall(WeftSummaryRealList(summary, "reynolds", g->simulations, g->reynolds));
   PetscCall(WeftSummaryReal(summary, "seconds_per_step", seconds / (double)PetscMax(g->skip + g->frames - g->start, 1)));
   PetscCall(WeftLog("%d simulations, %d frames each, in %s", (int)g->simulations, (int)g->frames, folder));
   PetscCall(Destroy(g));

@@ -5,17 +5,17 @@
 PetscErrorCode WeftHybridCreate(WeftGrid grid, PetscInt batch, const WeftScales *scales, PetscBool solver_gradient, WeftHybrid *hybrid)
 {
   const PetscReal  reynolds_scale = 1.0 / scales->reynolds;
-  WeftSpace        velocity, features;
+  WeftSpace        state, features;
   PetscBool        set;
 
   PetscFunctionBegin;
   PetscCall(WeftNetGiven(&set));
   WeftCheck(set, PETSC_COMM_WORLD, "net_layers is missing: this verb needs a net; a case names one as  net: {layers: [residual 3 32, conv 1 2]}");
-  PetscCall(WeftSpaceCreateVelocity(grid, batch, &velocity));
+  PetscCall(WeftModelCreateStateSpace(grid, batch, &state));
   PetscCall(WeftModelFeatureSpace(grid, batch, &features));
-  PetscCall(WeftNetCreateFromKeys(velocity, features, scales->velocity, &reynolds_scale, &hybrid->net, &hybrid->correction));
+  PetscCall(WeftNetCreateFromKeys(state, features, scales->mean, scales->velocity, &reynolds_scale, &hybrid->net, &hybrid->correction));
   PetscCall(WeftModelCreateFromKeys(grid, batch, hybrid->correction, solver_gradient, &hybrid->model));
-  PetscCall(WeftSpaceDestroy(&velocity));
+  PetscCall(WeftSpaceDestroy(&state));
   PetscCall(WeftSpaceDestroy(&features));
   if (WeftModelInput(hybrid->model, "weights") < 0) return WeftFailKey(PETSC_COMM_WORLD, "model_steps", "the net is nowhere in the step; add the step 'correct'");
   PetscFunctionReturn(0);
@@ -59,15 +59,16 @@ static void FileShape(const WeftNetArray *array, PetscInt *rank, PetscInt shape[
   for (PetscInt a = 1; a < *rank; a++) shape[a] = array->shape[a + fold];
 }
 
-PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, const WeftScales *scales, const double weights[])
+PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt fields, WeftNet net, const WeftScales *scales, const double weights[])
 {
   const PetscInt      count = WeftSpaceGetInfo(WeftNetParameterSpace(net))->count, one = 1;
   const WeftNetArray *array;
   const WeftNetLayer *layer;
-  PetscInt            n;
+  PetscInt            n, role;
   char                text[4096] = "";
 
   PetscFunctionBegin;
+  PetscCall(WeftGetEnum("net_role", &role));
   PetscCall(WeftArraysSet(arrays, "/weights", 1, &count, weights));
   PetscCall(WeftNetArrays(net, &n, &array));
   for (PetscInt i = 0; i < n; i++) {
@@ -77,7 +78,8 @@ PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, cons
     PetscCall(PetscSNPrintf(name, sizeof(name), "/parameters/%s", array[i].name));
     PetscCall(WeftArraysSet(arrays, name, rank, shape, weights + array[i].offset));
   }
-  PetscCall(WeftArraysSet(arrays, "/scales/velocity", 1, &dim, scales->velocity));
+  PetscCall(WeftArraysSet(arrays, "/scales/velocity", 1, &fields, scales->velocity));
+  if (role == WEFT_NET_REACTION) PetscCall(WeftArraysSet(arrays, "/scales/mean", 1, &fields, scales->mean));
   PetscCall(WeftArraysSet(arrays, "/scales/reynolds", 1, &one, &scales->reynolds));
   PetscCall(WeftNetLayers(net, &n, &layer));
   for (PetscInt i = 0; i < n; i++) {
@@ -89,17 +91,20 @@ PetscErrorCode WeftWeightsSet(WeftArrays arrays, PetscInt dim, WeftNet net, cons
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode WeftWeightsGetScales(WeftArrays arrays, const char *path, PetscInt dim, WeftScales *scales)
+PetscErrorCode WeftWeightsGetScales(WeftArrays arrays, const char *path, PetscInt fields, WeftScales *scales)
 {
-  const double *velocity, *reynolds;
-  PetscInt      count, one;
+  const double *velocity, *mean, *reynolds;
+  PetscInt      count, means, one;
 
   PetscFunctionBegin;
   PetscCall(WeftArraysGet(arrays, "/scales/velocity", &count, &velocity));
+  PetscCall(WeftArraysGet(arrays, "/scales/mean", &means, &mean));
   PetscCall(WeftArraysGet(arrays, "/scales/reynolds", &one, &reynolds));
   WeftCheck(velocity && reynolds, PETSC_COMM_WORLD, "%s holds no /scales: it is no file of weights; give one that 'weft train' wrote", path);
-  WeftCheck(count == dim, PETSC_COMM_WORLD, "%s belongs to a case of %" PetscInt_FMT " dimensions, this one has %" PetscInt_FMT, path, count, dim);
-  PetscCall(PetscArraycpy(scales->velocity, velocity, dim));
+  WeftCheck(count == fields, PETSC_COMM_WORLD, "%s belongs to a case whose state has %" PetscInt_FMT " fields, this one has %" PetscInt_FMT, path, count, fields);
+  PetscCall(PetscMemzero(scales, sizeof(*scales)));
+  PetscCall(PetscArraycpy(scales->velocity, velocity, fields));
+  if (mean && means == fields) PetscCall(PetscArraycpy(scales->mean, mean, fields));
   scales->reynolds = reynolds[0];
   PetscFunctionReturn(0);
 }

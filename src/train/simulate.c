@@ -29,7 +29,8 @@ static PetscErrorCode CreateModel(Simulation *s, const char *weights)
   WeftModelOptions options;
   WeftArrays       arrays;
   WeftScales       scales;
-  PetscInt         at;
+  WeftSpace        state;
+  PetscInt         at, fields;
 
   PetscFunctionBegin;
   if (!weights[0]) {
@@ -40,8 +41,11 @@ static PetscErrorCode CreateModel(Simulation *s, const char *weights)
     PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
     PetscFunctionReturn(0);
   }
+  PetscCall(WeftModelCreateStateSpace(s->grid, 1, &state));
+  fields = WeftSpaceGetInfo(state)->fields;
+  PetscCall(WeftSpaceDestroy(&state));
   PetscCall(WeftArraysRead(weights, &arrays));
-  PetscCall(WeftWeightsGetScales(arrays, weights, WeftGridLayout(s->grid)->dim, &scales));
+  PetscCall(WeftWeightsGetScales(arrays, weights, fields, &scales));
   PetscCall(WeftHybridCreate(s->grid, 1, &scales, PETSC_TRUE, &s->hybrid));
   s->model = s->hybrid.model;
   PetscCall(WeftStepStates(WeftModelStep(s->model), s->in, s->out));
@@ -75,7 +79,7 @@ static PetscErrorCode Create(Simulation *s)
   PetscCall(WeftGetString("simulate_weights", weights, sizeof(weights)));
   PetscCall(WeftGetBool("simulate_projection", &projection));
   PetscCall(WeftGetEnum("net_role", &role));
-  if (projection && !role) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "compares a net that stands for the pressure solver; set net_role pressure");
+  if (projection && role != WEFT_NET_PRESSURE) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "compares a net that stands for the pressure solver; set net_role pressure");
   if (projection && !weights[0]) return WeftFailKey(PETSC_COMM_WORLD, "simulate_projection", "there is no net to compare; give simulate_weights");
   if (weights[0]) PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(info.space, &box, &s->grid));

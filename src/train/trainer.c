@@ -44,7 +44,7 @@ static PetscErrorCode CreateGrid(WeftTrainer t)
   PetscCall(WeftGridOptionsFromKeys(&box));
   PetscCall(WeftNetAlignGrid(&box));
   PetscCall(WeftGridCreate(t->info.space, &box, &t->grid));
-  PetscCall(WeftSpaceCreateVelocity(t->grid, PetscMax(t->count, 1), &t->velocity));
+  PetscCall(WeftModelCreateStateSpace(t->grid, PetscMax(t->count, 1), &t->velocity));
   PetscFunctionReturn(0);
 }
 
@@ -81,7 +81,7 @@ static PetscErrorCode CreateLoss(WeftTrainer t)
   PetscCall(WeftGetStringList("loss_region", &text, &texts));
   if (texts > 1) return WeftFailKey(PETSC_COMM_WORLD, "loss_region", "one expression is needed, not %" PetscInt_FMT, texts);
   if (texts) {
-    PetscCall(WeftSpaceCreateVelocity(t->grid, 1, &one));
+    PetscCall(WeftModelCreateStateSpace(t->grid, 1, &one));
     PetscCall(WeftStateCreate(one, &weight));
     PetscCall(WeftExpressionCreate("loss_region", text[0], &region));
     for (PetscInt f = 0; f < WeftSpaceGetInfo(one)->fields; f++) PetscCall(WeftExpressionFill(region, weight, f));

@@ -22,7 +22,7 @@ struct _n_WeftTrainer {
   PetscReal    validation, noise;
   WeftState    noise_state; /* NULL: without */
   WeftGrid     grid;
-  WeftSpace    velocity;
+  WeftSpace    velocity; /* the state: of a flow; or concentrations */
   WeftBatches  batches; /* NULL: without a dataset */
   WeftScales   scales;
   WeftHybrid   hybrid;
