@@ -47,8 +47,8 @@ WEFT_INLINE void AddRest(const Reals *terms, PetscInt n, double scale, int64_t *
 
   AddLanes(terms, scale, h, l, fit);
   for (PetscInt k = 0; k < n; k++) {
-    high[k] += h[k];
-    low[k] += l[k];
+    high[k] = (int64_t)((uint64_t)high[k] + (uint64_t)h[k]); /* wraps where a term does not fit */
+    low[k]  = (int64_t)((uint64_t)low[k] + (uint64_t)l[k]);
   }
 }
 
